@@ -1,0 +1,90 @@
+//! `LibraryHandler`: what somebody who receives the messages implements.
+
+use super::{allowed_lints, docs, handler_ident, link, parameters};
+use crate::parse::ast::{Protocol, Variant};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+
+/// The handler trait: one method for each variant, and what else can happen on a link.
+pub(super) fn handler_trait(protocol: &Protocol) -> TokenStream {
+    let Protocol { vis, .. } = protocol;
+    let (allowed, name) = (allowed_lints(), handler_ident(protocol));
+    let title = format!(
+        "Handles the messages of {}: one method for each variant.",
+        link(protocol, None)
+    );
+    let methods = protocol
+        .variants
+        .iter()
+        .map(|variant| message_method(protocol, variant));
+    let defaults = default_methods(protocol);
+    quote! {
+        #[doc = #title]
+        #allowed
+        #vis trait #name {
+            #(#methods)*
+            #defaults
+        }
+    }
+}
+
+/// The method of one variant.
+fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream> {
+    let method = variant.method.as_ref()?;
+    let Protocol { krate, .. } = protocol;
+    let (protocol_type, cx) = (protocol.static_type(), context_parameter(variant));
+    let (fields, generics) = parameters(protocol, variant);
+    let shown = link(protocol, Some(variant));
+    let (line, output) = match &variant.reply {
+        Some(reply) => {
+            let ty = &reply.ty;
+            (
+                format!(" Answers {shown}: what it returns is the reply."),
+                Some(quote!(-> #ty)),
+            )
+        }
+        None => (
+            format!(" Takes {shown}, a notice: nobody waits for it."),
+            None,
+        ),
+    };
+    let docs = docs(variant, &[line]);
+    Some(quote! {
+        #docs
+        fn #method #generics (&mut self, #cx: &#krate::Context<#protocol_type>, #fields) #output;
+    })
+}
+
+/// `cx`, or another name where a field has that one.
+fn context_parameter(variant: &Variant) -> Ident {
+    let free = |name: &String| variant.fields.iter().all(|field| field.parameter != name);
+    let preferred = ["cx", "context", "__cx"].into_iter().map(str::to_owned);
+    // There are finitely many fields, so this ends.
+    let mut names = preferred.chain((0_u32..).map(|number| format!("__cx{number}")));
+    names
+        .find(free)
+        .map_or_else(|| format_ident!("cx"), |name| format_ident!("{name}"))
+}
+
+/// The methods that a handler may leave out.
+fn default_methods(protocol: &Protocol) -> TokenStream {
+    let Protocol { krate, .. } = protocol;
+    let cx = {
+        let protocol_type = protocol.static_type();
+        quote!(cx: &#krate::Context<#protocol_type>).into_token_stream()
+    };
+    quote! {
+        /// A peer was linked. Does nothing unless overridden.
+        #[allow(unused_variables)]
+        fn peer_arrived(&mut self, #cx) {}
+
+        /// A peer is gone, and `departure` says how. Does nothing unless overridden.
+        #[allow(unused_variables)]
+        fn peer_departed(&mut self, #cx, departure: &#krate::Departure) {}
+
+        /// The peer had to drop `count` messages because this side did not read them in time. Does
+        /// nothing unless overridden.
+        #[allow(unused_variables)]
+        fn messages_missed(&mut self, #cx, count: ::core::primitive::u64) {}
+    }
+}

@@ -1,0 +1,279 @@
+//! From a name to a link: wait for the server, check what it speaks, make a link, hand it over.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{ConfigError, ConnectError};
+use crate::frame::Checksums;
+use crate::link::inbound::Inbound;
+use crate::link::{Attention, Link, Manner};
+use crate::message::ShmMessage;
+use crate::name::registry_name;
+use crate::segment::link::{BellId, LinkOptions, LinkSegment};
+use crate::segment::registry::{Obstacle, RegistryView, SlotClaim};
+use crate::segment::{MAGIC, SegmentError};
+use crate::sys;
+use crate::wait::{self, Deadline};
+
+/// Pauses between two looks for a server that is not there: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(20));
+/// Sleep between two looks for the server's answer, which comes with a ring if all goes well.
+const ANSWER_SLICE: Duration = Duration::from_millis(2);
+
+/// What the builder was told.
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a str,
+    pub(super) ring_size: Option<usize>,
+    pub(super) max_message: Option<usize>,
+    pub(super) connect_deadline: Duration,
+    pub(super) manner: Manner,
+    pub(super) handles_events: bool,
+}
+
+/// Why there is no link yet, or never will be.
+enum Setback {
+    /// Look again.
+    Again(Why),
+    Final(ConnectError),
+}
+
+/// Why to look again; what the last one was decides the error at the deadline.
+enum Why {
+    NoServer { stale: bool },
+    NotAnswering { pid: u32 },
+    Truncated { length: u64, expected: u64 },
+}
+
+impl From<ConnectError> for Setback {
+    fn from(error: ConnectError) -> Self {
+        Self::Final(error)
+    }
+}
+
+pub(super) fn connect<P: ShmMessage>(
+    wanted: &Wanted<'_>,
+) -> Result<(Arc<Link>, Inbound), ConnectError> {
+    let segment_name = registry_name(wanted.name)?;
+    let mut deadline = Deadline::new(wanted.connect_deadline);
+    let mut pause = PAUSES.0;
+    loop {
+        let why = match attempt::<P>(wanted, &segment_name, &mut deadline) {
+            Ok(link) => return Ok(link),
+            Err(Setback::Final(error)) => return Err(error),
+            Err(Setback::Again(why)) => why,
+        };
+        let Some(left) = deadline.left() else {
+            return Err(too_late(wanted.name, why, deadline.waited()));
+        };
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+fn attempt<P: ShmMessage>(
+    wanted: &Wanted<'_>,
+    segment_name: &str,
+    deadline: &mut Deadline,
+) -> Result<(Arc<Link>, Inbound), Setback> {
+    let view = RegistryView::open::<P>(segment_name)
+        .map_err(|obstacle| setback::<P>(wanted.name, obstacle))?;
+    let view = Arc::new(view);
+    let options = link_options::<P>(wanted, &view)?;
+    let pid = view.pid();
+    let Some(slot) = view.claim_slot() else {
+        return Err(Setback::Again(Why::NotAnswering { pid }));
+    };
+    let system = |source| ConnectError::System {
+        action: "get random bits",
+        source,
+    };
+    let link_id = sys::random_u128().map_err(system)?;
+    // Named in the slot before it exists: whatever happens, it can be found and removed.
+    slot.announce(link_id);
+    let segment = LinkSegment::create(link_id, options, pid)
+        .map_err(|error| segment_error(wanted.name, error))?;
+    let segment = NamedLink(Some(segment));
+    let (index, id) = hand_over(wanted.name, &view, &slot, link_id, &segment, deadline)?;
+    drop(slot);
+    let attention = Attention::Remote(view, index);
+    Link::new(segment.keep()?, id, attention, wanted.manner)
+        .map_err(|_| damaged(wanted.name).into())
+}
+
+/// Offers the link and waits for the answer: the link's index and id.
+fn hand_over(
+    name: &str,
+    view: &RegistryView,
+    slot: &SlotClaim<'_>,
+    link_id: u128,
+    segment: &NamedLink,
+    deadline: &mut Deadline,
+) -> Result<(usize, u64), Setback> {
+    let pid = view.pid();
+    let Some(link) = segment.0.as_ref() else {
+        return Err(damaged(name).into());
+    };
+    let bell = link
+        .bell(BellId::ClientReplies)
+        .ok_or_else(|| damaged(name))?;
+    if !view.is_alive() {
+        return Err(Setback::Again(Why::NoServer { stale: true }));
+    }
+    slot.offer();
+    loop {
+        let token = bell.token();
+        if let Some(answer) = wait::spin(wait::default_spin(), || slot.answer(link_id)) {
+            let refused = |refusal| ConnectError::Refused {
+                name: name.into(),
+                pid,
+                refusal,
+            };
+            answer.map_err(refused)?;
+            return link.accepted().ok_or_else(|| damaged(name).into());
+        }
+        if !view.is_alive() {
+            return Err(Setback::Again(Why::NoServer { stale: true }));
+        }
+        match deadline.left() {
+            Some(left) => bell.sleep(token, left.min(ANSWER_SLICE)),
+            None => return Err(Setback::Again(Why::NotAnswering { pid })),
+        }
+    }
+}
+
+/// A link that has a name until the server took it; dropping it removes the name.
+struct NamedLink(Option<LinkSegment>);
+
+impl NamedLink {
+    fn keep(mut self) -> Result<LinkSegment, ConnectError> {
+        // Taken once, here; `drop` has nothing left to do.
+        self.0.take().ok_or_else(|| damaged(""))
+    }
+}
+
+impl Drop for NamedLink {
+    fn drop(&mut self) {
+        if let Some(link) = &self.0 {
+            link.unlink();
+        }
+    }
+}
+
+fn link_options<P: ShmMessage>(
+    wanted: &Wanted<'_>,
+    view: &RegistryView,
+) -> Result<LinkOptions, ConnectError> {
+    let served = view.options();
+    let max_message = wanted.max_message.unwrap_or(served.max_message);
+    if max_message > served.max_message {
+        return Err(ConfigError::MaximumMessage {
+            size: max_message,
+            minimum: crate::frame::HEADER_LENGTH,
+            maximum: served.max_message,
+        }
+        .into());
+    }
+    Ok(LinkOptions {
+        doorbell: served.doorbell,
+        checksums: if served.checksums {
+            Checksums::On
+        } else {
+            Checksums::Off
+        },
+        handles_events: wanted.handles_events,
+        message_ring: wanted.ring_size.unwrap_or(served.message_ring),
+        reply_ring: wanted.ring_size.unwrap_or(served.reply_ring),
+        max_message,
+        fingerprint: P::FINGERPRINT,
+    })
+}
+
+fn setback<P: ShmMessage>(name: &str, obstacle: Obstacle) -> Setback {
+    let name = name.to_owned();
+    Setback::Final(match obstacle {
+        Obstacle::Missing => return Setback::Again(Why::NoServer { stale: false }),
+        Obstacle::Stale => return Setback::Again(Why::NoServer { stale: true }),
+        // Empty: a server may just be making it.
+        Obstacle::Segment(SegmentError::Truncated {
+            length: 0,
+            expected,
+        }) => {
+            return Setback::Again(Why::Truncated {
+                length: 0,
+                expected,
+            });
+        }
+        Obstacle::Segment(error) => segment_error(&name, error),
+        Obstacle::NotOurs { found } => ConnectError::NotOurs {
+            name,
+            found,
+            expected: MAGIC,
+        },
+        Obstacle::LayoutVersion { found } => ConnectError::LayoutVersion {
+            name,
+            found,
+            expected: crate::segment::LAYOUT_VERSION,
+        },
+        Obstacle::OtherProtocol { found } => ConnectError::OtherProtocol {
+            name,
+            found,
+            expected: P::NAME.into(),
+        },
+        Obstacle::OtherVersion { differences } => ConnectError::OtherVersion {
+            name,
+            protocol: P::NAME.into(),
+            differences,
+        },
+        Obstacle::Damaged { what } => ConnectError::Damaged { name, what },
+    })
+}
+
+fn segment_error(name: &str, error: SegmentError) -> ConnectError {
+    let name = name.to_owned();
+    match error {
+        SegmentError::OtherUser { uid } => ConnectError::OtherUser {
+            name,
+            uid,
+            own_uid: sys::effective_uid(),
+        },
+        SegmentError::Truncated { length, expected } => ConnectError::Truncated {
+            name,
+            length,
+            expected,
+        },
+        SegmentError::NoRoom { needed, available } => ConnectError::NoRoom { needed, available },
+        SegmentError::System { action, source } => ConnectError::System { action, source },
+        SegmentError::Missing | SegmentError::Exists | SegmentError::Changed => {
+            ConnectError::Damaged {
+                name,
+                what: "a segment that changes under its name".into(),
+            }
+        }
+    }
+}
+
+fn damaged(name: &str) -> ConnectError {
+    let what = "the server accepted the link without saying how".into();
+    ConnectError::Damaged {
+        name: name.into(),
+        what,
+    }
+}
+
+fn too_late(name: &str, why: Why, waited: Duration) -> ConnectError {
+    let name = name.to_owned();
+    match why {
+        Why::NoServer { stale } => ConnectError::NoServer {
+            name,
+            waited,
+            stale,
+        },
+        Why::NotAnswering { pid } => ConnectError::NotAnswering { name, pid, waited },
+        Why::Truncated { length, expected } => ConnectError::Truncated {
+            name,
+            length,
+            expected,
+        },
+    }
+}

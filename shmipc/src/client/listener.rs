@@ -1,0 +1,154 @@
+//! The client's listener: one thread, only where the client handles events.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::ListenerState;
+use crate::context::Context;
+use crate::dispatch::{Responded, Responder, Service};
+use crate::error::Departure;
+use crate::link::Link;
+use crate::link::inbound::Inbound;
+use crate::message::ShmMessage;
+use crate::note::Goodbye;
+use crate::session::{Progress, Session};
+use crate::wait::{self, BLIND_SLICE, IDLE_SLICE};
+
+type OnEvent<E> = Box<dyn for<'m> FnMut(<E as ShmMessage>::Borrowed<'m>) + Send>;
+
+/// The builder's closures as a service.
+pub(super) struct EventService<E: ShmMessage> {
+    pub(super) on_event: Option<OnEvent<E>>,
+    pub(super) on_missed: Option<Box<dyn FnMut(u64) + Send>>,
+    pub(super) on_departure: Option<Box<dyn FnMut(&Departure) + Send>>,
+}
+
+impl<E: ShmMessage> Default for EventService<E> {
+    fn default() -> Self {
+        Self {
+            on_event: None,
+            on_missed: None,
+            on_departure: None,
+        }
+    }
+}
+
+impl<E: ShmMessage> EventService<E> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.on_event.is_none() && self.on_missed.is_none() && self.on_departure.is_none()
+    }
+}
+
+impl<E: ShmMessage> Service<E> for EventService<E> {
+    fn handle(
+        &mut self,
+        _cx: &Context<E>,
+        message: E::Borrowed<'_>,
+        responder: Responder<'_>,
+    ) -> Responded {
+        let variant = E::variant_index(&message) as usize;
+        let wants_reply = E::VARIANTS
+            .get(variant)
+            .is_some_and(|variant| variant.reply.is_some());
+        match &mut self.on_event {
+            Some(on_event) if !wants_reply => {
+                on_event(message);
+                responder.acknowledge()
+            }
+            _ => responder.not_handled(),
+        }
+    }
+
+    fn peer_arrived(&mut self, _cx: &Context<E>) {}
+
+    fn peer_departed(&mut self, _cx: &Context<E>, departure: &Departure) {
+        if let Some(on_departure) = &mut self.on_departure {
+            on_departure(departure);
+        }
+    }
+
+    fn messages_missed(&mut self, _cx: &Context<E>, count: u64) {
+        if let Some(on_missed) = &mut self.on_missed {
+            on_missed(count);
+        }
+    }
+}
+
+pub(super) struct Listener<E: ShmMessage> {
+    session: Session<E>,
+    service: Box<dyn Service<E>>,
+    state: Arc<ListenerState>,
+}
+
+impl<E: ShmMessage> Listener<E> {
+    pub(super) fn new(
+        link: Arc<Link>,
+        inbound: Inbound,
+        context: Context<E>,
+        service: Box<dyn Service<E>>,
+        state: Arc<ListenerState>,
+    ) -> Self {
+        Self {
+            session: Session::new(link, inbound, context),
+            service,
+            state,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        // Handlers' panics are contained one by one; this is for the rest.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let state = self.state.clone();
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
+        // The panic hook has printed it; the link was closed by the drop of its last handle.
+        drop((ran, dropped));
+        state.set_ended();
+    }
+
+    fn work(&mut self) {
+        let service = self.service.as_mut();
+        self.session.arrived(service);
+        let departure = loop {
+            if self.state.stop.load(Ordering::Acquire) {
+                break Departure::ClosedHere;
+            }
+            let stuck = match self.session.process(service) {
+                Progress::Busy => continue,
+                Progress::Idle => false,
+                Progress::Stuck => true,
+                Progress::Ended(departure) => break departure,
+            };
+            let link = self.session.link().clone();
+            let (session, state) = (&mut self.session, &self.state);
+            let found = wait::spin(link.spin_budget(), || {
+                let stop = state.stop.load(Ordering::Relaxed);
+                (stop || !stuck && session.has_data()).then_some(())
+            });
+            if found.is_none() {
+                sleep(&link, session, state, stuck);
+            }
+        };
+        self.session
+            .link()
+            .close(&Goodbye::Closed, departure.clone());
+        self.session.departed(service, &departure);
+    }
+}
+
+fn sleep<E: ShmMessage>(link: &Link, session: &mut Session<E>, state: &ListenerState, stuck: bool) {
+    let bell = link.listener_bell();
+    let token = bell.token();
+    let alive = link.ended_for_certain().is_none();
+    if session.park(stuck) && alive && !state.stop.load(Ordering::Acquire) {
+        bell.sleep(
+            token,
+            if link.is_watched() {
+                IDLE_SLICE
+            } else {
+                BLIND_SLICE
+            },
+        );
+    }
+    session.unpark();
+}

@@ -1,0 +1,238 @@
+//! Bytes to handler to reply: decodes a message, calls who handles it, and answers, whatever goes
+//! wrong in between.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{self, DecodeError};
+use crate::context::Context;
+use crate::error::{Departure, SendError};
+use crate::frame::Kind;
+use crate::link::Link;
+use crate::link::outbound::WhenFull;
+use crate::message::{Dispatch, ShmMessage};
+use crate::note::Failure;
+use crate::ring::Label;
+
+/// Where a handler's answer goes. Used up by answering, so that there is one answer at most.
+#[must_use = "a request that is not answered leaves its caller waiting for its deadline"]
+pub struct Responder<'a>(To<'a>);
+
+enum To<'a> {
+    /// The message was a notice.
+    Nobody,
+    Link {
+        link: &'a Link,
+        call_id: u32,
+    },
+    /// [`crate::Local`].
+    Slot(&'a mut Option<Result<Vec<u8>, Failure>>),
+}
+
+/// Proof that a responder was used.
+#[derive(Debug)]
+pub struct Responded(());
+
+impl<'a> Responder<'a> {
+    pub(crate) fn nobody() -> Self {
+        Self(To::Nobody)
+    }
+
+    pub(crate) fn link(link: &'a Link, call_id: u32) -> Self {
+        Self(To::Link { link, call_id })
+    }
+
+    pub(crate) fn slot(slot: &'a mut Option<Result<Vec<u8>, Failure>>) -> Self {
+        Self(To::Slot(slot))
+    }
+
+    /// Answers with `reply`.
+    pub fn reply<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
+        match self.0 {
+            To::Nobody => {}
+            To::Link { link, call_id } => {
+                let label = Label::new(Kind::Reply, call_id);
+                let sent = link
+                    .replies()
+                    .send_queueing(link, label, reply, WhenFull::Queue);
+                match sent {
+                    Err(error @ (SendError::TooLarge { .. } | SendError::Encode(_))) => {
+                        link.fail(call_id, &Failure::ReplyFailed(explain(&error)));
+                    }
+                    // Any other error means that the link ended: nobody waits any more.
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            To::Slot(slot) => {
+                let mut bytes = Vec::new();
+                *slot = Some(match codec::encode_to_vec(reply, &mut bytes, usize::MAX) {
+                    Ok(()) => Ok(bytes),
+                    Err(error) => Err(Failure::ReplyFailed(format!("{error:?}"))),
+                });
+            }
+        }
+        Responded(())
+    }
+
+    /// Answers that the message was handled, without a value.
+    pub fn acknowledge(self) -> Responded {
+        self.reply(&())
+    }
+
+    /// Reports that the handler gave the reply of another variant, named `given`.
+    pub fn wrong_reply(self, given: &'static str) -> Responded {
+        self.fail(Failure::ReplyFailed(format!(
+            "the handler answered with `{given}`, the reply of another variant"
+        )))
+    }
+
+    /// Reports that nobody handles requests here.
+    pub(crate) fn not_handled(self) -> Responded {
+        self.fail(Failure::NotHandled)
+    }
+
+    pub(crate) fn fail(self, failure: Failure) -> Responded {
+        match self.0 {
+            To::Nobody => {}
+            To::Link { link, call_id } => link.fail(call_id, &failure),
+            To::Slot(slot) => *slot = Some(Err(failure)),
+        }
+        Responded(())
+    }
+}
+
+/// An error and its sources in one line.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// Decodes a reply of a known type.
+pub fn decode_reply<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, DecodeError> {
+    codec::decode(bytes)
+}
+
+/// The error for a variant index that the enum does not have.
+#[must_use]
+pub fn unknown_variant(variant: u32) -> DecodeError {
+    DecodeError::message(format!("variant {variant}, which the enum does not have"))
+}
+
+/// Who handles the messages of one endpoint: a handler, a closure, or nobody.
+pub(crate) trait Service<P: ShmMessage>: Send {
+    fn handle(
+        &mut self,
+        cx: &Context<P>,
+        message: P::Borrowed<'_>,
+        responder: Responder<'_>,
+    ) -> Responded;
+    fn peer_arrived(&mut self, cx: &Context<P>);
+    fn peer_departed(&mut self, cx: &Context<P>, departure: &Departure);
+    fn messages_missed(&mut self, cx: &Context<P>, count: u64);
+}
+
+/// A handler with one method for each variant.
+pub(crate) struct HandlerService<H>(pub(crate) H);
+
+impl<P: Dispatch<H>, H: Send> Service<P> for HandlerService<H> {
+    fn handle(
+        &mut self,
+        cx: &Context<P>,
+        message: P::Borrowed<'_>,
+        responder: Responder<'_>,
+    ) -> Responded {
+        P::dispatch(&mut self.0, cx, message, responder)
+    }
+
+    fn peer_arrived(&mut self, cx: &Context<P>) {
+        P::peer_arrived(&mut self.0, cx);
+    }
+
+    fn peer_departed(&mut self, cx: &Context<P>, departure: &Departure) {
+        P::peer_departed(&mut self.0, cx, departure);
+    }
+
+    fn messages_missed(&mut self, cx: &Context<P>, count: u64) {
+        P::messages_missed(&mut self.0, cx, count);
+    }
+}
+
+/// A closure that takes messages whole and gives their replies.
+pub(crate) struct FnService<F>(pub(crate) F);
+
+impl<P, F> Service<P> for FnService<F>
+where
+    P: ShmMessage,
+    F: for<'m> FnMut(&Context<P>, P::Borrowed<'m>) -> P::Reply + Send,
+{
+    fn handle(
+        &mut self,
+        cx: &Context<P>,
+        message: P::Borrowed<'_>,
+        responder: Responder<'_>,
+    ) -> Responded {
+        let variant = P::variant_index(&message);
+        let reply = (self.0)(cx, message);
+        P::respond(reply, variant, responder)
+    }
+
+    fn peer_arrived(&mut self, _cx: &Context<P>) {}
+    fn peer_departed(&mut self, _cx: &Context<P>, _departure: &Departure) {}
+    fn messages_missed(&mut self, _cx: &Context<P>, _count: u64) {}
+}
+
+/// Runs one message through `service`. A panic, of the decoder or of the handler, is reported to the
+/// sender and goes no further.
+pub(crate) fn dispatch<P: ShmMessage>(
+    service: &mut dyn Service<P>,
+    cx: &Context<P>,
+    link: &Link,
+    call_id: u32,
+    payload: &[u8],
+) {
+    let responder = |call_id| match call_id {
+        0 => Responder::nobody(),
+        call_id => Responder::link(link, call_id),
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        match codec::decode::<P::Borrowed<'_>>(payload) {
+            Ok(message) => {
+                service.handle(cx, message, responder(call_id));
+            }
+            // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
+            Err(error) => link.fail(call_id, &Failure::Undecodable(error.to_string())),
+        }
+    }));
+    if let Err(panic) = ran {
+        link.fail(
+            call_id,
+            &Failure::HandlerPanicked(panic_text(panic.as_ref())),
+        );
+    }
+}
+
+/// Runs one of the callbacks that answer nothing; a panic goes no further.
+pub(crate) fn contain(callback: impl FnOnce()) {
+    // The panic hook has printed it, and there is no sender to tell.
+    drop(catch_unwind(AssertUnwindSafe(callback)));
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a text".to_owned()
+    }
+}

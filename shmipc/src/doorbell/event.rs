@@ -1,0 +1,128 @@
+//! The portable doorbell: `raw_sync`'s auto-reset event, a process-shared mutex and condition
+//! variable.
+//!
+//! Its limits, and what is done about each:
+//! - The mutex is not robust: a process killed or stopped while it holds it (for some nanoseconds
+//!   around each sleep) blocks the other. Sleeps are bounded. A ring first tries the mutex with a
+//!   bound and gives up if it cannot have it: whoever sleeps there looks at the ring by itself at
+//!   the end of its bounded sleep. Between that try and the ring itself some nanoseconds remain in
+//!   which the holder could still die: the price of this kind, and why the futex is the default.
+//! - Its deadlines are computed by adding the fractions of two times without carrying, and a fraction
+//!   over a second makes the system refuse the wait at once. Sleeps are cut so that they end within
+//!   the second in which they began.
+//! - It waits by the wall clock, so a sleep can last longer by what the clock is set back meanwhile,
+//!   unless the bell is rung.
+//! - The memory is used by the system's own code, which trusts it. A server takes links with this
+//!   kind only if its own builder chose it.
+
+use std::any::Any;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use raw_sync::Timeout;
+use raw_sync::events::{Event, EventImpl, EventInit, EventState};
+use raw_sync::locks::{LockImpl, LockInit, Mutex};
+
+/// The longest that a ring waits for the event's mutex, which a live holder keeps for nanoseconds.
+const RING_PATIENCE: Duration = Duration::from_millis(2);
+/// A deadline must not come closer than this to the end of a second: the event reads the clock again.
+const SECOND_MARGIN: Duration = Duration::from_millis(1);
+
+pub(super) struct EventBell {
+    event: Box<dyn EventImpl>,
+    /// The event's own mutex, to find out whether its holder is gone.
+    mutex: Box<dyn LockImpl>,
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: both are pointers to a process-shared mutex and condition variable, which any thread may
+// use, in memory that `_owner` keeps alive.
+unsafe impl Send for EventBell {}
+// SAFETY: as above.
+unsafe impl Sync for EventBell {}
+
+impl EventBell {
+    /// # Safety
+    /// [`super::EVENT_LENGTH`] zeroed bytes at `place`, aligned to 128, that nobody else uses yet.
+    pub(super) unsafe fn initialise(place: NonNull<u8>) -> bool {
+        if Event::size_of(Some(place.as_ptr())) > super::EVENT_LENGTH {
+            return false;
+        }
+        // SAFETY: the place is large enough (checked), aligned and unused (contract).
+        unsafe { Event::new(place.as_ptr(), true) }.is_ok()
+    }
+
+    /// # Safety
+    /// An event was initialised at `place`, which stays valid while `owner` lives, and only this type
+    /// uses it.
+    pub(super) unsafe fn attach(
+        place: NonNull<u8>,
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Option<Self> {
+        // SAFETY: contract.
+        let (event, _) = unsafe { Event::from_existing(place.as_ptr()) }.ok()?;
+        // SAFETY: contract; an event begins with its mutex.
+        let (mutex, _) = unsafe { Mutex::from_existing(place.as_ptr(), null_mut()) }.ok()?;
+        Some(Self {
+            event,
+            mutex,
+            _owner: owner,
+        })
+    }
+
+    pub(super) fn sleep(&self, timeout: Duration) {
+        match within_second(timeout) {
+            // An error is a time-out; the caller looks again either way.
+            Some(timeout) => drop(self.event.wait(Timeout::Val(timeout))),
+            None => thread::sleep(timeout.min(SECOND_MARGIN)),
+        }
+    }
+
+    pub(super) fn ring(&self) {
+        let patience = within_second(RING_PATIENCE).unwrap_or(Duration::ZERO);
+        match self.mutex.try_lock(Timeout::Val(patience)) {
+            Ok(guard) => drop(guard),
+            // The holder is dead or stopped.
+            Err(_) => return,
+        }
+        // An error leaves the sleeper to its bounded sleep.
+        drop(self.event.set(EventState::Signaled));
+    }
+}
+
+/// As much of `timeout` as ends within the current second of the wall clock; `None` if the second is
+/// as good as over.
+fn within_second(timeout: Duration) -> Option<Duration> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let left = Duration::from_secs(1)
+        .checked_sub(Duration::from_nanos(u64::from(now.subsec_nanos())))?
+        .checked_sub(SECOND_MARGIN)?;
+    (!left.is_zero()).then(|| timeout.min(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_deadline_leaves_the_current_second() {
+        for _ in 0..1_000 {
+            if let Some(timeout) = within_second(Duration::from_secs(5)) {
+                assert!(timeout < Duration::from_secs(1));
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_fits_its_place() {
+        #[repr(align(128))]
+        struct Place([u8; super::super::EVENT_LENGTH]);
+        let mut place = Place([0; super::super::EVENT_LENGTH]);
+        // SAFETY: fresh and aligned.
+        assert!(unsafe { EventBell::initialise(NonNull::from(&mut place.0).cast()) });
+    }
+}

@@ -1,0 +1,51 @@
+//! The futex doorbell: a word that counts rings. A sleep on an old count returns at once.
+
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sync::{AtomicU32, Ordering};
+use crate::sys;
+
+pub(super) struct FutexBell {
+    word: NonNull<AtomicU32>,
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: the word is an atomic in memory that `_owner` keeps alive.
+unsafe impl Send for FutexBell {}
+// SAFETY: as above.
+unsafe impl Sync for FutexBell {}
+
+impl FutexBell {
+    /// # Safety
+    /// `word` is valid while `owner` lives.
+    pub(super) unsafe fn new(word: NonNull<AtomicU32>, owner: Arc<dyn Any + Send + Sync>) -> Self {
+        Self {
+            word,
+            _owner: owner,
+        }
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: `new`'s contract.
+        unsafe { self.word.as_ref() }
+    }
+
+    pub(super) fn token(&self) -> u32 {
+        // SYNC(bell): a ring counted after this makes the sleep return at once. The kernel compares
+        // under its own lock, so relaxed is enough.
+        self.word().load(Ordering::Relaxed)
+    }
+
+    pub(super) fn sleep(&self, token: u32, timeout: Duration) {
+        sys::futex_wait(self.word(), token, timeout);
+    }
+
+    pub(super) fn ring(&self) {
+        // SYNC(bell): a count that wraps around to a token needs 2^32 rings within one sleep.
+        self.word().fetch_add(1, Ordering::Relaxed);
+        sys::futex_wake(self.word());
+    }
+}

@@ -1,0 +1,297 @@
+//! Why a name could not be bound or a server not be reached.
+
+use std::io;
+use std::time::Duration;
+
+use super::{ConfigError, NameError};
+
+/// Why [`Server::bind`](crate::Server::bind) failed. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The name cannot be a server's.
+    #[error("the server cannot be bound under this name")]
+    Name(#[from] NameError),
+    /// An option of the builder cannot be used.
+    #[error("the server's options cannot be used")]
+    Config(#[from] ConfigError),
+    /// Another live server has the name.
+    #[error(
+        "the name {name:?} is served by the live process {pid}; stop that one or choose another name"
+    )]
+    AlreadyServed {
+        /// The name.
+        name: String,
+        /// The serving process's id, as it gave it. Zero: it is starting and has not said yet.
+        pid: u32,
+    },
+    /// The name's segment belongs to another user.
+    #[error(
+        "the name {name:?} is taken by user {uid}, this process runs as user {own_uid}; choose \
+         another name or ask that user to stop"
+    )]
+    OtherUser {
+        /// The name.
+        name: String,
+        /// The segment's owner.
+        uid: u32,
+        /// This process's effective user.
+        own_uid: u32,
+    },
+    /// The shared memory file system has no room.
+    #[error(
+        "shared memory is full: {needed} bytes are needed, {available} are free; make room in \
+         /dev/shm or use fewer, smaller rings"
+    )]
+    NoRoom {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free when asked.
+        available: u64,
+    },
+    /// A system call failed.
+    #[error("could not {action}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// Why a bound server could not go on serving.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The listener thread could not be started.
+    #[error("could not start the listener thread; the process may have too many threads")]
+    Thread(#[source] io::Error),
+    /// The listener did not end within its bound: a handler is still running.
+    #[error(
+        "the listener did not end within {waited:?} because a handler is still running; it was left \
+         to end on its own"
+    )]
+    StillRunning {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The listener ended by a panic outside of any handler, which is a fault of this library.
+    #[error("the listener ended by a panic: {0}; please report this")]
+    Panicked(String),
+}
+
+/// Why the server did not take a client on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It has as many links as it allows.
+    TooManyLinks,
+    /// It could not map the link or found it wrong; the code is its own.
+    BadLink,
+    /// Its rules do not admit this user.
+    NotAdmitted,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooManyLinks => {
+                "it has as many clients as it allows; try later or raise `max_links`"
+            }
+            Self::BadLink => "it could not use the link's segment; see its side for the cause",
+            Self::NotAdmitted => "its rules do not admit this user",
+        })
+    }
+}
+
+/// One difference between two versions of a protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Difference {
+    /// Both have the variant, with other fields or another reply.
+    Changed(String),
+    /// Only this process has the variant.
+    OnlyHere(String),
+    /// Only the server has the variant.
+    OnlyServer(String),
+    /// The same variants in another order.
+    Order,
+    /// The variants are the same; the events differ.
+    Events,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Changed(name) => write!(f, "`{name}` has other fields or another reply"),
+            Self::OnlyHere(name) => write!(f, "the server does not know `{name}`"),
+            Self::OnlyServer(name) => write!(f, "only the server knows `{name}`"),
+            Self::Order => f.write_str("the variants stand in another order"),
+            Self::Events => f.write_str("the events differ"),
+        }
+    }
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences
+        .iter()
+        .map(Difference::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Why [`Client::connect`](crate::Client::connect) failed. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The name cannot be a server's.
+    #[error("there cannot be a server of this name")]
+    Name(#[from] NameError),
+    /// An option of the builder cannot be used.
+    #[error("the client's options cannot be used")]
+    Config(#[from] ConfigError),
+    /// No live server had the name until the deadline.
+    #[error(
+        "no server named {name:?} within {waited:?}{}; start it, or give `connect_deadline` more time",
+        if *.stale { " (a dead one left its segment, which the next `bind` takes over)" } else { "" }
+    )]
+    NoServer {
+        /// The name.
+        name: String,
+        /// How long was waited.
+        waited: Duration,
+        /// Whether a dead server's segment was there.
+        stale: bool,
+    },
+    /// A live server has the name and did not take this client on until the deadline.
+    #[error(
+        "the server {name:?} (pid {pid}) is alive and did not answer within {waited:?}; it may be \
+         stopped, or in a long handler: give `connect_deadline` more time"
+    )]
+    NotAnswering {
+        /// The name.
+        name: String,
+        /// The server's process id as it gave it.
+        pid: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The name's segment belongs to another user.
+    #[error(
+        "the name {name:?} belongs to user {uid}, this process runs as user {own_uid}; a server is \
+         only trusted when it runs as the same user"
+    )]
+    OtherUser {
+        /// The name.
+        name: String,
+        /// The segment's owner.
+        uid: u32,
+        /// This process's effective user.
+        own_uid: u32,
+    },
+    /// What stands under the name was not made by this library.
+    #[error(
+        "the segment {name:?} was not made by shmipc: it starts with {found:#018x}, expected \
+         {expected:#018x}; remove it or choose another name"
+    )]
+    NotOurs {
+        /// The name.
+        name: String,
+        /// Its first eight bytes.
+        found: u64,
+        /// The library's mark.
+        expected: u64,
+    },
+    /// The server was built with another layout of the shared memory.
+    #[error(
+        "the server {name:?} uses layout version {found}, this process {expected}; build both with \
+         the same version of shmipc"
+    )]
+    LayoutVersion {
+        /// The name.
+        name: String,
+        /// The server's version.
+        found: u32,
+        /// This process's version.
+        expected: u32,
+    },
+    /// The segment is shorter than its header says or than any header is.
+    #[error(
+        "the segment {name:?} has {length} bytes, {expected} were expected; it was cut: restart the \
+         server"
+    )]
+    Truncated {
+        /// The name.
+        name: String,
+        /// Its length in bytes.
+        length: u64,
+        /// The length that its header tells, or that a header needs.
+        expected: u64,
+    },
+    /// The server speaks another protocol.
+    #[error(
+        "the server {name:?} speaks the protocol `{found}`, this process `{expected}`; check the name"
+    )]
+    OtherProtocol {
+        /// The name.
+        name: String,
+        /// The server's enum.
+        found: String,
+        /// This process's enum.
+        expected: String,
+    },
+    /// The server was built from another version of the protocol's enum.
+    #[error(
+        "the server {name:?} was built from another version of `{protocol}`: {}; build both from the \
+         same source",
+        list(.differences)
+    )]
+    OtherVersion {
+        /// The name.
+        name: String,
+        /// The enum.
+        protocol: String,
+        /// Where the two differ.
+        differences: Vec<Difference>,
+    },
+    /// The server answered and did not take this client on.
+    #[error("the server {name:?} (pid {pid}) refused the link: {refusal}")]
+    Refused {
+        /// The name.
+        name: String,
+        /// The server's process id as it gave it.
+        pid: u32,
+        /// Its reason.
+        refusal: Refusal,
+    },
+    /// The registry holds what no correct server writes.
+    #[error("the registry of {name:?} is damaged: {what}; restart the server")]
+    Damaged {
+        /// The name.
+        name: String,
+        /// What was found and what was expected.
+        what: String,
+    },
+    /// The shared memory file system has no room for the link.
+    #[error(
+        "shared memory is full: the link needs {needed} bytes, {available} are free; make room in \
+         /dev/shm or use smaller rings (`ring_size`)"
+    )]
+    NoRoom {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free when asked.
+        available: u64,
+    },
+    /// The thread for events could not be started.
+    #[error("could not start the client's listener thread; the process may have too many threads")]
+    Thread(#[source] io::Error),
+    /// A system call failed.
+    #[error("could not {action}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}

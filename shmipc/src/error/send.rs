@@ -1,0 +1,105 @@
+//! Why a message was not sent, and how a peer ended.
+
+use std::time::Duration;
+
+use crate::codec::EncodeError;
+
+/// How a link's other side ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Departure {
+    /// It closed the link in an orderly way.
+    Closed,
+    /// The server stopped in an orderly way.
+    ServerStopped,
+    /// Its process ended without a goodbye: it was killed or crashed. Known from the kernel, which
+    /// released the lock that the process held.
+    Died,
+    /// It was sent away because it did not read what was sent to it.
+    TooSlow,
+    /// It wrote what no correct peer writes, and was sent away; the text says what.
+    Violation(String),
+    /// It found that this side wrote what no correct peer writes; the text is the peer's.
+    AccusedUs(String),
+    /// This side closed the link.
+    ClosedHere,
+}
+
+impl std::fmt::Display for Departure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => f.write_str("it closed the link"),
+            Self::ServerStopped => f.write_str("the server stopped"),
+            Self::Died => f.write_str("its process ended without a goodbye"),
+            Self::TooSlow => f.write_str("the link was closed because it was not read in time"),
+            Self::Violation(what) => write!(f, "it broke the protocol: {what}"),
+            Self::AccusedUs(what) => write!(f, "it ended the link, saying: {what}"),
+            Self::ClosedHere => f.write_str("this side closed the link"),
+        }
+    }
+}
+
+/// Why a notice or an event was not sent. The message was borrowed, so the caller still has it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Larger than the link allows; nothing was sent.
+    #[error(
+        "the message has {length} bytes encoded, the link's maximum is {maximum}; nothing was sent: \
+         split it, or raise `max_message` on the server's builder"
+    )]
+    TooLarge {
+        /// Encoded length in bytes. Where the message was measured only up to the maximum, one
+        /// more than that.
+        length: usize,
+        /// The link's largest message in bytes.
+        maximum: usize,
+    },
+    /// The message could not be encoded (its `Serialize` failed); nothing was sent.
+    #[error("the message could not be encoded, nothing was sent; mend its `Serialize`")]
+    Encode(#[source] EncodeError),
+    /// The lane stayed full until the deadline; nothing of the message will be seen by the peer.
+    #[error(
+        "no room for the message within {waited:?}: the peer (pid {pid}) is alive and does not read; \
+         nothing was delivered, so try again or give it more time"
+    )]
+    Deadline {
+        /// How long was waited.
+        waited: Duration,
+        /// The peer's process id as it gave it.
+        pid: u32,
+    },
+    /// The private queue for a peer that does not read is full and its policy is to refuse.
+    #[error(
+        "the peer (pid {pid}) does not read and {queued} bytes already wait for it; the event was \
+         dropped and counted, the peer will be told"
+    )]
+    Overflow {
+        /// The peer's process id as it gave it.
+        pid: u32,
+        /// Bytes that wait.
+        queued: usize,
+    },
+    /// The other side is gone.
+    #[error("the peer (pid {pid}) is gone: {departure}; the message was not sent, connect again")]
+    PeerGone {
+        /// The peer's process id as it gave it.
+        pid: u32,
+        /// How it ended.
+        departure: Departure,
+    },
+    /// This side closed the link before.
+    #[error("this link was closed by this side; connect again to send")]
+    Closed,
+    /// The peer takes no messages of this kind: a client without an event handler.
+    #[error(
+        "the peer (pid {pid}) handles no events; it must connect with `on_event` or `serve_events`"
+    )]
+    NotHandled {
+        /// The peer's process id as it gave it.
+        pid: u32,
+    },
+    /// A deadline of zero can never be met; nothing was sent.
+    #[error("the deadline is zero, which no operation can meet; nothing was sent")]
+    ZeroDeadline,
+}

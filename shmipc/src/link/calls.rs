@@ -1,0 +1,368 @@
+//! Calls that wait for their replies. The caller takes its reply out of the lane itself; where
+//! several threads wait, one leads: it takes what comes, gives the others theirs, and hands the
+//! lane on when it has its own. The others sleep.
+//!
+//! The lane's reader stands in the table while nobody leads. So "is there a leader" and "is my reply
+//! there" are answered under one lock, and no hand-on is missed: a leader that leaves puts the reader
+//! back and wakes a waiting caller under the same lock under which that caller went to wait.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+
+use super::Link;
+use super::inbound::{Inbound, Received};
+use crate::doorbell::Bell;
+use crate::error::Departure;
+use crate::frame::Kind;
+use crate::note::Failure;
+use crate::ring::Violation;
+use crate::wait::{self, Deadline, WAITING_SLICE};
+
+/// Rejections of notices kept for who asks.
+const KEPT_REJECTIONS: usize = 64;
+/// How often a waiting caller sees to a queue that waits for room (its own request may be in it).
+const QUEUE_SLICE: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// The calls of one side of a link.
+pub(crate) struct Calls {
+    table: Mutex<Table>,
+    /// Rung when a reply came and the lane's reader is parked.
+    bell: Bell,
+}
+
+struct Table {
+    /// The last id given out; 0 is none.
+    last_id: u32,
+    waiting: Vec<Waiting>,
+    /// The lane's reading end, while nobody leads.
+    reader: Option<Box<Inbound>>,
+    /// Failures of messages that nobody waits for.
+    rejections: Vec<Failure>,
+}
+
+struct Waiting {
+    call_id: u32,
+    answer: Option<Answer>,
+    /// The caller, once it sleeps.
+    thread: Option<Thread>,
+}
+
+/// What came for a call.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Reply(Vec<u8>),
+    Failure(Failure),
+}
+
+/// Why nothing came.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    Ended(Departure),
+    Deadline,
+}
+
+/// How leading ended.
+enum Led<R> {
+    Mine(R),
+    Failed(Failure),
+    Nothing(NoAnswer),
+}
+
+impl Calls {
+    pub(crate) fn new(reader: Inbound, bell: Bell) -> Self {
+        let table = Table {
+            last_id: 0,
+            waiting: Vec::new(),
+            reader: Some(Box::new(reader)),
+            rejections: Vec::new(),
+        };
+        Self {
+            table: Mutex::new(table),
+            bell,
+        }
+    }
+
+    /// Nothing of the user's runs under this lock.
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// An id for a new call, to be given back with [`forget`](Self::forget) or by waiting.
+    pub(crate) fn begin(&self) -> u32 {
+        let mut table = self.lock();
+        loop {
+            table.last_id = table.last_id.wrapping_add(1);
+            let call_id = table.last_id;
+            // After 2^32 calls an old one may still wait.
+            if call_id != 0
+                && !table
+                    .waiting
+                    .iter()
+                    .any(|waiting| waiting.call_id == call_id)
+            {
+                table.waiting.push(Waiting {
+                    call_id,
+                    answer: None,
+                    thread: None,
+                });
+                return call_id;
+            }
+        }
+    }
+
+    /// Ends a call: what comes for it later is discarded.
+    pub(crate) fn forget(&self, call_id: u32) {
+        self.lock().take(call_id);
+    }
+
+    /// Waits for the answer to `call_id`; `read` decodes the reply's bytes.
+    pub(crate) fn wait<R>(
+        &self,
+        link: &Link,
+        call_id: u32,
+        deadline: &mut Deadline,
+        read: impl Fn(&[u8]) -> R,
+    ) -> Result<Result<R, Failure>, NoAnswer> {
+        loop {
+            let mut table = self.lock();
+            if table.has_answer(call_id) {
+                let answer = table.take(call_id).and_then(|waiting| waiting.answer);
+                drop(table);
+                match answer {
+                    Some(Answer::Reply(bytes)) => return Ok(Ok(read(&bytes))),
+                    Some(Answer::Failure(failure)) => return Ok(Err(failure)),
+                    None => continue,
+                }
+            }
+            let Some(reader) = table.reader.take() else {
+                table.sleep_from_now_on(call_id);
+                drop(table);
+                self.follow(link, call_id, deadline)?;
+                continue;
+            };
+            drop(table);
+            // Decoding is the user's code, which may panic: the guard hands on in any case.
+            let mut lead = Lead {
+                calls: self,
+                reader: Some(reader),
+                call_id,
+            };
+            let led = match lead.reader.as_deref_mut() {
+                Some(reader) => self.lead(link, reader, call_id, deadline, &read),
+                None => continue,
+            };
+            drop(lead);
+            return match led {
+                Led::Mine(value) => Ok(Ok(value)),
+                Led::Failed(failure) => Ok(Err(failure)),
+                Led::Nothing(why) => Err(why),
+            };
+        }
+    }
+
+    /// Failures of messages that nobody waited for, taken out of the lane as far as they are there.
+    pub(crate) fn take_rejections(&self, link: &Link) -> Vec<Failure> {
+        let mut lead = Lead {
+            calls: self,
+            reader: self.lock().reader.take(),
+            call_id: 0,
+        };
+        if let Some(reader) = lead.reader.as_deref_mut() {
+            while let Ok(Some(received)) = reader.next() {
+                self.deliver(received, reader);
+            }
+            self.give_room(link, reader);
+        }
+        drop(lead);
+        std::mem::take(&mut self.lock().rejections)
+    }
+
+    fn follow(&self, link: &Link, call_id: u32, deadline: &mut Deadline) -> Result<(), NoAnswer> {
+        match deadline.left() {
+            Some(left) => thread::park_timeout(left.min(WAITING_SLICE)),
+            None => {
+                let mut table = self.lock();
+                if !table.has_answer(call_id) {
+                    table.take(call_id);
+                    return Err(NoAnswer::Deadline);
+                }
+            }
+        }
+        link.flush();
+        Ok(())
+    }
+
+    fn lead<R>(
+        &self,
+        link: &Link,
+        reader: &mut Inbound,
+        call_id: u32,
+        deadline: &mut Deadline,
+        read: &impl Fn(&[u8]) -> R,
+    ) -> Led<R> {
+        loop {
+            let found = wait::spin(link.spin_budget(), || {
+                self.take_until_mine(reader, call_id, read).transpose()
+            });
+            // Room is wanted by a sender that waits for it; looked at before going idle or leaving.
+            self.give_room(link, reader);
+            match found {
+                Some(Ok(led)) => return led,
+                Some(Err(violation)) => {
+                    return Led::Nothing(NoAnswer::Ended(link.accuse(&violation)));
+                }
+                None => {}
+            }
+            if let Err(why) = self.park(link, reader, deadline) {
+                return Led::Nothing(why);
+            }
+        }
+    }
+
+    /// Takes what is there, up to the answer to `call_id`.
+    fn take_until_mine<R>(
+        &self,
+        reader: &mut Inbound,
+        call_id: u32,
+        read: &impl Fn(&[u8]) -> R,
+    ) -> Result<Option<Led<R>>, Violation> {
+        while let Some(received) = reader.next()? {
+            reader.consumer().publish();
+            if received.call_id == call_id {
+                match received.kind {
+                    Kind::Reply => return Ok(Some(Led::Mine(read(reader.payload())))),
+                    Kind::Failure => {
+                        return Ok(Some(Led::Failed(Failure::from_bytes(reader.payload()))));
+                    }
+                    _ => {}
+                }
+            }
+            self.deliver(received, reader);
+        }
+        Ok(None)
+    }
+
+    /// Gives a frame to whom it is for. Replies to calls that ended are dropped here.
+    fn deliver(&self, received: Received, reader: &Inbound) {
+        let answer = match received.kind {
+            Kind::Reply => Answer::Reply(reader.payload().to_vec()),
+            Kind::Failure => Answer::Failure(Failure::from_bytes(reader.payload())),
+            // A goodbye is told by its word in the segment too; nothing else belongs here.
+            _ => return,
+        };
+        let mut table = self.lock();
+        if received.call_id == 0 {
+            if let Answer::Failure(failure) = answer
+                && table.rejections.len() < KEPT_REJECTIONS
+            {
+                table.rejections.push(failure);
+            }
+            return;
+        }
+        if let Some(waiting) = table
+            .waiting
+            .iter_mut()
+            .find(|waiting| waiting.call_id == received.call_id)
+        {
+            waiting.answer = Some(answer);
+            if let Some(thread) = &waiting.thread {
+                thread.unpark();
+            }
+        }
+    }
+
+    /// Sleeps until something came into the lane, or time to look at the world again.
+    fn park(
+        &self,
+        link: &Link,
+        reader: &mut Inbound,
+        deadline: &mut Deadline,
+    ) -> Result<(), NoAnswer> {
+        let Some(left) = deadline.left() else {
+            return Err(NoAnswer::Deadline);
+        };
+        let ended = link.ended_for_certain();
+        let token = self.bell.token();
+        reader.consumer().announce_wait();
+        // What the peer sent before it ended is looked at after its end is certain.
+        let quiet = !reader.consumer().has_data().unwrap_or(true);
+        if let Some(departure) = ended.filter(|_| quiet) {
+            reader.consumer().withdraw_wait();
+            return Err(NoAnswer::Ended(departure));
+        }
+        if quiet {
+            let slice = if link.flush() {
+                WAITING_SLICE
+            } else {
+                QUEUE_SLICE
+            };
+            self.bell.sleep(token, left.min(slice));
+        }
+        reader.consumer().withdraw_wait();
+        Ok(())
+    }
+
+    /// Gives the lane's room back and wakes who waits for it.
+    fn give_room(&self, link: &Link, reader: &mut Inbound) {
+        reader.consumer().publish();
+        if reader.consumer().producer_waits() {
+            link.ring_for_reply_room();
+        }
+    }
+
+    /// Ends leading: the reader goes back, and a caller that sleeps is woken to lead.
+    fn hand_on(&self, mut reader: Box<Inbound>, call_id: u32) {
+        reader.trim();
+        let mut table = self.lock();
+        table.reader = Some(reader);
+        table.take(call_id);
+        let next = table
+            .waiting
+            .iter()
+            .find(|w| w.answer.is_none() && w.thread.is_some());
+        if let Some(thread) = next.and_then(|waiting| waiting.thread.as_ref()) {
+            thread.unpark();
+        }
+    }
+}
+
+/// The lane's reader in a leader's hands.
+struct Lead<'a> {
+    calls: &'a Calls,
+    reader: Option<Box<Inbound>>,
+    call_id: u32,
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            self.calls.hand_on(reader, self.call_id);
+        }
+    }
+}
+
+impl Table {
+    fn has_answer(&self, call_id: u32) -> bool {
+        self.waiting
+            .iter()
+            .any(|w| w.call_id == call_id && w.answer.is_some())
+    }
+
+    fn take(&mut self, call_id: u32) -> Option<Waiting> {
+        let index = self
+            .waiting
+            .iter()
+            .position(|waiting| waiting.call_id == call_id)?;
+        Some(self.waiting.swap_remove(index))
+    }
+
+    fn sleep_from_now_on(&mut self, call_id: u32) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|w| w.call_id == call_id) {
+            waiting.thread.get_or_insert_with(thread::current);
+        }
+    }
+}

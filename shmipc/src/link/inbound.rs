@@ -1,0 +1,195 @@
+//! Frames to messages: one lane's reading end, which puts fragments together.
+
+use crate::frame::{FragmentFlags, Kind};
+use crate::ring::{Consumer, Violation};
+
+/// Buffers above this are given back after the message that needed them.
+const KEPT_BUFFER: usize = 4 << 20;
+/// A first fragment starts with the whole message's length in so many bytes.
+pub(crate) const LENGTH_PREFIX: usize = 8;
+
+/// What came, besides its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) kind: Kind,
+    pub(crate) call_id: u32,
+}
+
+/// The reading end of a lane.
+pub(crate) struct Inbound {
+    consumer: Consumer,
+    /// Largest message in bytes.
+    maximum: usize,
+    /// The last whole frame's payload.
+    frame: Vec<u8>,
+    /// The fragments that came so far, length prefix included.
+    assembly: Vec<u8>,
+    partial: Option<Partial>,
+    /// Which of the two buffers holds the last message.
+    assembled: bool,
+}
+
+/// A message of which not all fragments came yet.
+#[derive(Debug, Clone, Copy)]
+struct Partial {
+    message: Received,
+    /// Bytes it will have, prefix included.
+    total: usize,
+}
+
+impl Inbound {
+    pub(crate) fn new(consumer: Consumer, maximum: usize) -> Self {
+        Self {
+            consumer,
+            maximum,
+            frame: Vec::new(),
+            assembly: Vec::new(),
+            partial: None,
+            assembled: false,
+        }
+    }
+
+    /// The lane's consumer, for positions and waiting.
+    pub(crate) fn consumer(&mut self) -> &mut Consumer {
+        &mut self.consumer
+    }
+
+    /// Takes frames until a message is whole; its bytes are in [`payload`](Self::payload) until the
+    /// next call. `None`: not yet.
+    ///
+    /// A sender that gives a large message up halfway simply starts another: what came of it is
+    /// dropped, and nobody sees it.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<Received>, Violation> {
+        loop {
+            let Some(peeked) = self.consumer.peek()? else {
+                return Ok(None);
+            };
+            let header = peeked.header;
+            if header.kind != Kind::Fragment {
+                self.check_length(u64::from(header.length))?;
+                self.forget_partial();
+                self.frame.clear();
+                self.consumer.take(peeked, &mut self.frame)?;
+                self.assembled = false;
+                return Ok(Some(Received {
+                    kind: header.kind,
+                    call_id: header.call_id,
+                }));
+            }
+            let before = self.assembly.len();
+            let flags = FragmentFlags::from_u8(header.flags)
+                .ok_or(Violation::Sequence("a fragment with impossible flags"))?;
+            let message = Received {
+                kind: flags.kind,
+                call_id: header.call_id,
+            };
+            if flags.first {
+                self.forget_partial();
+            } else {
+                self.check_continues(message, before, header.length as usize)?;
+            }
+            self.consumer.take(peeked, &mut self.assembly)?;
+            if flags.first {
+                self.begin(message)?;
+            }
+            // The room of each fragment is given back at once, or the rest would not fit.
+            self.consumer.publish();
+            if flags.last {
+                return self.finish().map(Some);
+            }
+            if self.consumer.producer_waits_hint() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The last message's bytes.
+    #[inline]
+    pub(crate) fn payload(&self) -> &[u8] {
+        if self.assembled {
+            &self.assembly[LENGTH_PREFIX..]
+        } else {
+            &self.frame
+        }
+    }
+
+    /// Gives memory back that one large message needed. Call when its payload is done with.
+    pub(crate) fn trim(&mut self) {
+        if self.assembled {
+            self.assembly.clear();
+            self.assembled = false;
+        }
+        if self.partial.is_none() {
+            self.assembly.shrink_to(KEPT_BUFFER);
+        }
+        if self.frame.capacity() > KEPT_BUFFER {
+            self.frame.clear();
+            self.frame.shrink_to(KEPT_BUFFER);
+        }
+    }
+
+    fn check_length(&self, length: u64) -> Result<(), Violation> {
+        // Frames of our own (failure, goodbye, gap) are small, but larger than a tiny maximum.
+        let maximum = self.maximum.max(2048) as u64;
+        if length <= maximum {
+            Ok(())
+        } else {
+            Err(Violation::TooLarge { length, maximum })
+        }
+    }
+
+    fn forget_partial(&mut self) {
+        self.partial = None;
+        self.assembly.clear();
+    }
+
+    fn begin(&mut self, message: Received) -> Result<(), Violation> {
+        let prefix = self.assembly.first_chunk::<LENGTH_PREFIX>();
+        let length =
+            prefix
+                .map(|prefix| u64::from_le_bytes(*prefix))
+                .ok_or(Violation::Sequence(
+                    "a first fragment without the message's length",
+                ))?;
+        self.check_length(length)?;
+        // Below the maximum, so the sum fits.
+        let total = length as usize + LENGTH_PREFIX;
+        if self.assembly.len() > total {
+            return Err(Violation::Sequence(
+                "a first fragment longer than its message",
+            ));
+        }
+        self.partial = Some(Partial { message, total });
+        Ok(())
+    }
+
+    fn check_continues(
+        &self,
+        message: Received,
+        before: usize,
+        length: usize,
+    ) -> Result<(), Violation> {
+        match self.partial {
+            None => Err(Violation::Sequence("a fragment without a first one")),
+            Some(partial) if partial.message != message => Err(Violation::Sequence(
+                "a fragment of another message in between",
+            )),
+            Some(_) if length == 0 => Err(Violation::Sequence("an empty fragment")),
+            Some(partial) if before.saturating_add(length) > partial.total => {
+                Err(Violation::Sequence("fragments longer than their message"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Received, Violation> {
+        match self.partial.take() {
+            Some(partial) if partial.total == self.assembly.len() => {
+                self.assembled = true;
+                Ok(partial.message)
+            }
+            _ => Err(Violation::Sequence("fragments shorter than their message")),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Who is alive, as the kernel knows it: an open-file-description lock on one byte of a segment,
+//! held for as long as its process (in fact: this link's descriptor in it) lives. It is released at
+//! any kind of death, works across pid namespaces, and no reuse of pids can fool it. A stopped
+//! process keeps it: slowness is not death.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::sys;
+
+/// The byte whose lock says that the registry's server lives.
+pub(crate) const SERVER_BYTE: i64 = 0;
+/// In a link: the byte of the client that made it.
+pub(crate) const LINK_CLIENT_BYTE: i64 = 0;
+/// In a link: the byte of the server that took it.
+pub(crate) const LINK_SERVER_BYTE: i64 = 1;
+/// In a registry: the byte of the first hand-over slot, held by the client that claimed it.
+pub(crate) const FIRST_SLOT_BYTE: i64 = 16;
+
+/// Takes the lock that says "I live". `false`: somebody else holds it.
+pub(crate) fn claim(file: &OwnedFd, byte: i64) -> io::Result<bool> {
+    sys::try_lock_byte(file, byte)
+}
+
+/// Gives up a claim that was only taken for a moment.
+pub(crate) fn release(file: &OwnedFd, byte: i64) {
+    // An error can only mean that the descriptor is not a file, and then nothing was claimed.
+    drop(sys::unlock_byte(file, byte));
+}
+
+/// Does the holder of `byte` live? If the kernel cannot be asked, it counts as living: an error is
+/// no death, and every wait has its deadline.
+pub(crate) fn is_alive(file: &OwnedFd, byte: i64) -> bool {
+    sys::is_byte_locked(file, byte).unwrap_or(true)
+}

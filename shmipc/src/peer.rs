@@ -1,0 +1,131 @@
+//! A handle on one peer.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::dispatch::decode_reply;
+use crate::error::{CallError, Departure, SendError};
+use crate::link::Link;
+use crate::message::{Caller, ShmMessage};
+use crate::note::Goodbye;
+
+/// A handle on one linked peer, which takes messages of protocol `E`: in a server, one client, which
+/// takes the protocol's events. Cheap to clone; may be kept, and used from any thread.
+///
+/// Sending to a client never waits: what its lane has no room for stands in a bounded private queue
+/// until it reads; see [`BackPressure`](crate::BackPressure) for what happens beyond.
+pub struct Peer<E: ShmMessage> {
+    /// `None` in the context of a [`Local`](crate::Local) handler.
+    link: Option<Arc<Link>>,
+    timeout: Duration,
+    protocol: PhantomData<fn(E)>,
+}
+
+impl<E: ShmMessage> Clone for Peer<E> {
+    fn clone(&self) -> Self {
+        Self::new(self.link.clone(), self.timeout)
+    }
+}
+
+impl<E: ShmMessage> Peer<E> {
+    pub(crate) fn new(link: Option<Arc<Link>>, timeout: Duration) -> Self {
+        Self {
+            link,
+            timeout,
+            protocol: PhantomData,
+        }
+    }
+
+    /// The link's number: from 1 on, never given twice by one server. Zero for a
+    /// [`Local`](crate::Local) caller.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.link.as_ref().map_or(0, |link| link.peer().id)
+    }
+
+    /// The peer's process id, as the peer gave it: right for people, not for decisions.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.link
+            .as_ref()
+            .map_or_else(std::process::id, |link| link.peer().pid)
+    }
+
+    /// The user that owns the link's segment, from the kernel.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.link
+            .as_ref()
+            .map_or_else(crate::sys::effective_uid, |link| link.peer().uid)
+    }
+
+    /// Is the link up, as far as this side knows without asking the kernel?
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link
+            .as_ref()
+            .is_some_and(|link| link.ended().is_none())
+    }
+
+    /// The same handle with another deadline for its calls.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self::new(self.link.clone(), deadline)
+    }
+
+    /// Sends a message that nobody waits for. Never waits.
+    ///
+    /// # Errors
+    /// [`SendError`]; the message is still the caller's.
+    pub fn send(&self, message: &E::Borrowed<'_>) -> Result<(), SendError> {
+        self.link()?.notify(message, self.timeout)
+    }
+
+    /// Sends a message and waits until it was handled; gives its variant's reply. Works from inside
+    /// a handler, also towards the peer that is being handled.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&self, message: &E::Borrowed<'_>) -> Result<E::Reply, CallError> {
+        let variant = E::variant_index(message);
+        let read = |bytes: &[u8]| E::decode_reply(variant, bytes);
+        self.link()?.call(message, self.timeout, read)
+    }
+
+    /// Ends this link; the peer learns that this side closed it.
+    pub fn close(&self) {
+        if let Some(link) = &self.link {
+            link.close(&Goodbye::Closed, Departure::ClosedHere);
+        }
+    }
+
+    fn link(&self) -> Result<&Link, SendError> {
+        self.link
+            .as_deref()
+            .ok_or(SendError::NotHandled { pid: self.pid() })
+    }
+}
+
+impl<E: ShmMessage> Caller<E> for Peer<E> {
+    fn notify(&self, message: &E::Borrowed<'_>) -> Result<(), SendError> {
+        self.send(message)
+    }
+
+    fn request<R: DeserializeOwned>(&self, message: &E::Borrowed<'_>) -> Result<R, CallError> {
+        self.link()?.call(message, self.timeout, decode_reply::<R>)
+    }
+}
+
+impl<E: ShmMessage> fmt::Debug for Peer<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("id", &self.id())
+            .field("pid", &self.pid())
+            .field("uid", &self.uid())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,355 @@
+//! The writing end of a lane.
+
+use std::ptr;
+use std::slice;
+
+use serde::Serialize;
+
+use super::{Lane, Violation};
+use crate::codec::{self, EncodeError, EncodeFailure, Sink};
+use crate::frame::{Checksums, HEADER_LENGTH, Header, Kind, frame_length};
+use crate::sync::{Ordering, fence};
+
+/// The writing end of a lane: one for each lane in all processes.
+pub(crate) struct Producer {
+    lane: Lane,
+    checksums: Checksums,
+    /// Everything before it is written. Always a multiple of 16; the shared `tail` follows it.
+    tail: u64,
+    /// The consumer's position as last read; can be stale, never ahead.
+    cached_head: u64,
+    /// The largest frame that this side makes: half the ring at most, or it might never fit behind
+    /// a pad, and no more than a message of the link's maximum takes.
+    largest_frame: u64,
+}
+
+/// What a frame says besides its payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Label {
+    pub(crate) kind: Kind,
+    pub(crate) flags: u8,
+    pub(crate) call_id: u32,
+}
+
+impl Label {
+    pub(crate) const fn new(kind: Kind, call_id: u32) -> Self {
+        Self {
+            kind,
+            flags: 0,
+            call_id,
+        }
+    }
+}
+
+/// Why no frame was written. The lane is as it was.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Not enough contiguous room just now, or the value is larger than any frame.
+    NoRoom,
+    /// The value cannot be encoded.
+    Encode(EncodeError),
+    /// The consumer's position is impossible.
+    Violation(Violation),
+}
+
+impl Producer {
+    /// # Safety
+    /// The lane has no other producer in this process.
+    pub(crate) unsafe fn new(lane: Lane, checksums: Checksums, max_message: usize) -> Self {
+        let largest_frame = (HEADER_LENGTH + max_message.min(lane.largest_payload())) as u64;
+        Self {
+            lane,
+            checksums,
+            tail: 0,
+            cached_head: 0,
+            largest_frame,
+        }
+    }
+
+    /// The largest payload that this side puts into one frame, in bytes.
+    pub(crate) fn largest_payload(&self) -> usize {
+        self.largest_frame as usize - HEADER_LENGTH
+    }
+
+    /// The lane's geometry and control words.
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// Everything before this position is published.
+    pub(crate) fn position(&self) -> u64 {
+        self.tail
+    }
+
+    /// Encodes `value` straight into the ring and publishes it as one frame. Gives the position of
+    /// the frame's end.
+    #[inline]
+    pub(crate) fn encode<T: Serialize + ?Sized>(
+        &mut self,
+        label: Label,
+        value: &T,
+    ) -> Result<u64, Refused> {
+        // Three tries, the likely one first: before the end with the room known of, with the room
+        // that there is, and after the end.
+        if let Some(end) = self.encode_at(self.tail, self.room_before_end(), label, value)? {
+            return Ok(end);
+        }
+        if self.refresh()?
+            && let Some(end) = self.encode_at(self.tail, self.room_before_end(), label, value)?
+        {
+            return Ok(end);
+        }
+        let after_end = self.tail + self.lane.to_end(self.tail);
+        let room = self.room_after_end();
+        if room < HEADER_LENGTH as u64 {
+            return Err(Refused::NoRoom);
+        }
+        match self.encode_at(after_end, room, label, value)? {
+            Some(end) => Ok(end),
+            None => Err(Refused::NoRoom),
+        }
+    }
+
+    /// Copies `payload` (given in two parts) into the ring and publishes it as one frame. Gives the
+    /// position of the frame's end.
+    pub(crate) fn write(&mut self, label: Label, parts: [&[u8]; 2]) -> Result<u64, Refused> {
+        let length = parts[0].len() + parts[1].len();
+        let needed = frame_length(length as u64);
+        if self.room_before_end() < needed && self.room_after_end() < needed {
+            self.refresh()?;
+        }
+        let start = if self.room_before_end() >= needed {
+            self.tail
+        } else if self.room_after_end() >= needed {
+            self.tail + self.lane.to_end(self.tail)
+        } else {
+            return Err(Refused::NoRoom);
+        };
+        let mut sink = RingSink::new(&self.lane, start, needed);
+        // Both fit: `needed` bytes are free at `start`.
+        let fits = sink.put(parts[0]) && sink.put(parts[1]);
+        debug_assert!(fits);
+        Ok(self.finish(start, label, length as u32))
+    }
+
+    /// Payload bytes that would fit into one frame just now, before or after the end.
+    pub(crate) fn room_for_payload(&mut self) -> Result<usize, Refused> {
+        self.refresh()?;
+        let room = self.room_before_end().max(self.room_after_end());
+        Ok((room as usize).saturating_sub(HEADER_LENGTH))
+    }
+
+    /// Does the consumer sleep, or is it about to? Ask after every publishing, and ring if so.
+    #[inline]
+    pub(crate) fn consumer_waits(&self) -> bool {
+        // SYNC(consumer-waits): orders the `tail` store in `publish` before this load.
+        fence(Ordering::SeqCst);
+        self.lane.control().consumer_waits.load(Ordering::Relaxed) != 0
+    }
+
+    /// Counts one more thread (or queue) that waits for room, so that the consumer rings. Look at
+    /// [`has_news`] once more after this, before sleeping.
+    pub(crate) fn announce_wait(lane: &Lane) {
+        lane.control()
+            .producer_waits
+            .fetch_add(1, Ordering::Relaxed);
+        // SYNC(producer-waits): orders the count before the look at `head` that follows.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes one [`announce_wait`](Self::announce_wait) back.
+    pub(crate) fn withdraw_wait(lane: &Lane) {
+        lane.control()
+            .producer_waits
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The consumer's position as this side last saw it.
+    pub(crate) fn seen_head(&self) -> u64 {
+        self.cached_head
+    }
+
+    fn encode_at<T: Serialize + ?Sized>(
+        &mut self,
+        start: u64,
+        room: u64,
+        label: Label,
+        value: &T,
+    ) -> Result<Option<u64>, Refused> {
+        if room < HEADER_LENGTH as u64 {
+            return Ok(None);
+        }
+        let mut sink = RingSink::new(&self.lane, start, room.min(self.largest_frame));
+        match codec::encode(value, &mut sink) {
+            Ok(()) => {
+                let length = sink.written();
+                Ok(Some(self.finish(start, label, length)))
+            }
+            Err(EncodeFailure::Full) => Ok(None),
+            Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
+        }
+    }
+
+    /// Puts the header before the payload that stands at `start`, a pad before that where `start` is
+    /// past the ring's end, and publishes.
+    #[inline]
+    fn finish(&mut self, start: u64, label: Label, length: u32) -> u64 {
+        if start != self.tail {
+            let pad = start - self.tail - HEADER_LENGTH as u64;
+            let pad = Header {
+                length: pad as u32,
+                kind: Kind::Pad,
+                flags: 0,
+                call_id: 0,
+            };
+            self.put_header(self.tail, pad, &[]);
+        }
+        let Label {
+            kind,
+            flags,
+            call_id,
+        } = label;
+        let header = Header {
+            length,
+            kind,
+            flags,
+            call_id,
+        };
+        let payload = self.lane.address(start);
+        // SAFETY: `finish` is called with `length` payload bytes just written behind the header's
+        // place at `start` (`encode_at`, `write`), inside the data. The consumer's process could
+        // change them, which it never does if it is correct; the slice is only hashed, so a wrong
+        // one costs a wrong checksum.
+        let payload =
+            unsafe { slice::from_raw_parts(payload.as_ptr().add(HEADER_LENGTH), length as usize) };
+        self.put_header(start, header, payload);
+        self.publish(start + frame_length(u64::from(length)))
+    }
+
+    #[inline]
+    fn put_header(&self, position: u64, header: Header, payload: &[u8]) {
+        let checksum = match self.checksums {
+            Checksums::On => header.checksum(payload),
+            Checksums::Off => 0,
+        };
+        let bytes = header.to_bytes(checksum);
+        // SAFETY: positions are multiples of 16 and the capacity is too, so the 16 bytes from any
+        // position on lie inside the data; they are free, as the caller checked the room.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.lane.address(position).as_ptr(),
+                HEADER_LENGTH,
+            );
+        }
+    }
+
+    #[inline]
+    fn publish(&mut self, end: u64) -> u64 {
+        self.tail = end;
+        // SYNC(tail): everything written to the data before becomes visible with it.
+        self.lane.control().tail.store(end, Ordering::Release);
+        end
+    }
+
+    /// Reads the consumer's position. Tells whether there is more room than before.
+    fn refresh(&mut self) -> Result<bool, Refused> {
+        // SYNC(head): the consumer has copied out everything before it.
+        let head = self.lane.control().head.load(Ordering::Acquire);
+        if head == self.cached_head {
+            return Ok(false);
+        }
+        let most = self.tail;
+        if head < self.cached_head || head > most || head % 16 != 0 {
+            return Err(Refused::Violation(Violation::Position {
+                found: head,
+                least: self.cached_head,
+                most,
+            }));
+        }
+        self.cached_head = head;
+        Ok(true)
+    }
+
+    /// Has the consumer taken everything before `position`? What it claims beyond what was written
+    /// counts as taken: the careful answer to a lie.
+    pub(crate) fn was_taken(&self, position: u64) -> bool {
+        // SYNC(head): the consumer publishes before it dispatches.
+        self.lane.control().head.load(Ordering::Acquire) >= position
+    }
+
+    fn free(&self) -> u64 {
+        self.lane.capacity() - (self.tail - self.cached_head)
+    }
+
+    #[inline]
+    fn room_before_end(&self) -> u64 {
+        self.free().min(self.lane.to_end(self.tail))
+    }
+
+    #[inline]
+    fn room_after_end(&self) -> u64 {
+        self.free() - self.room_before_end()
+    }
+
+    /// Starts at a position other than 0, for tests of the wrap.
+    #[cfg(test)]
+    pub(crate) fn force_position(&mut self, position: u64) {
+        self.tail = position;
+        self.cached_head = position;
+        self.lane.control().tail.store(position, Ordering::Release);
+    }
+}
+
+/// Has the consumer moved on from `seen_head`? For who waits for room without the producer's lock.
+pub(crate) fn has_news(lane: &Lane, seen_head: u64) -> bool {
+    lane.control().head.load(Ordering::Relaxed) != seen_head
+}
+
+/// Payload bytes on their way into the ring, behind the place of their header.
+struct RingSink {
+    /// The next free byte.
+    next: *mut u8,
+    /// Bytes free from `next` on.
+    left: usize,
+    written: u32,
+}
+
+impl RingSink {
+    /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
+    fn new(lane: &Lane, start: u64, room: u64) -> Self {
+        debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
+        // SAFETY: at least 16 bytes follow the address (callers check `room`), so the end of the
+        // header's place is inside the data or just past it.
+        let next = unsafe { lane.address(start).as_ptr().add(HEADER_LENGTH) };
+        Self {
+            next,
+            left: room as usize - HEADER_LENGTH,
+            written: 0,
+        }
+    }
+
+    fn written(&self) -> u32 {
+        self.written
+    }
+}
+
+impl Sink for RingSink {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.left {
+            return false;
+        }
+        // SAFETY: `left` bytes from `next` on are free room of the ring that only this process's one
+        // producer writes (`Producer::new`), and `bytes` is private memory, so they do not overlap.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len());
+        }
+        // SAFETY: `bytes.len() <= left`, so the pointer stays inside the room or just past it.
+        self.next = unsafe { self.next.add(bytes.len()) };
+        self.left -= bytes.len();
+        // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
+        self.written += bytes.len() as u32;
+        true
+    }
+}

@@ -1,0 +1,292 @@
+//! Segments: files in shared memory, made, opened and mapped through `shared_memory`, with a
+//! descriptor of our own beside it for what that crate does not do: the owner's check, the
+//! reservation of memory, and the locks that tell who lives.
+//!
+//! | kind | name | made by |
+//! |---|---|---|
+//! | registry | `shmipc.r.` and the server's name | the server |
+//! | link | `shmipc.l.` and 128 random bits in hexadecimal | the client; the name is gone once both have it |
+//!
+//! # Attaching, in stages
+//! 1. open the name; the owner must be this user;
+//! 2. map it; it must be the same file, and long enough for a header;
+//! 3. magic and layout version, published last by the creator: zero means "not ready yet";
+//! 4. the length that the header tells must be the file's;
+//! 5. only then anything else.
+//!
+//! A process of the same user could cut the file afterwards, and touching what was cut would be a
+//! bus error: no library can prevent that, see the threat model in the crate's docs.
+
+pub(crate) mod link;
+pub(crate) mod registry;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+
+use shared_memory::{Shmem, ShmemConf, ShmemError};
+
+use crate::sync::AtomicU64;
+use crate::sys::{self, FileFacts};
+
+/// Prefix of registries' names.
+pub(crate) const REGISTRY_PREFIX: &str = "shmipc.r.";
+/// Prefix of links' names.
+pub(crate) const LINK_PREFIX: &str = "shmipc.l.";
+
+/// The layout's version: goes up with every change of a segment's or a frame's layout.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// Bytes in a page; segments are whole pages. 64 KiB pages exist, but a multiple of 4 KiB serves:
+/// the kernel rounds mappings up by itself.
+pub(crate) const PAGE: usize = 4096;
+
+/// Why a segment could not be made or opened.
+#[derive(Debug)]
+pub(crate) enum SegmentError {
+    /// Nobody made it.
+    Missing,
+    /// The name is taken.
+    Exists,
+    /// Another user's.
+    OtherUser { uid: u32 },
+    /// The file is shorter than expected.
+    Truncated { length: u64, expected: u64 },
+    /// No memory left in the file system.
+    NoRoom { needed: u64, available: u64 },
+    /// Another file came under the name between two looks; try again.
+    Changed,
+    /// A system call failed.
+    System {
+        action: &'static str,
+        source: io::Error,
+    },
+}
+
+impl SegmentError {
+    pub(crate) fn system(action: &'static str, source: impl Into<io::Error>) -> Self {
+        Self::System {
+            action,
+            source: source.into(),
+        }
+    }
+}
+
+/// A segment mapped into this process.
+pub(crate) struct Mapping {
+    shmem: Shmem,
+    /// Our own open file description; it holds this side's locks and no other does.
+    file: OwnedFd,
+    facts: FileFacts,
+    name: String,
+}
+
+// SAFETY: `Shmem` is a pointer, a length and a descriptor, used by this type only to read those and
+// to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
+unsafe impl Send for Mapping {}
+// SAFETY: as above: `&Mapping` gives out addresses, and facts that never change.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Makes a new segment of `length` bytes, all zero, readable and writable by this user alone,
+    /// with its memory reserved.
+    pub(crate) fn create(name: &str, length: usize) -> Result<Self, SegmentError> {
+        let mut shmem = ShmemConf::new()
+            .os_id(name)
+            .size(length)
+            .create()
+            .map_err(|error| match error {
+                ShmemError::MappingIdExists => SegmentError::Exists,
+                other => from_shmem("create a shared memory segment", other),
+            })?;
+        let mapping = Self::finish(name, &mut shmem).and_then(|(file, facts)| {
+            reserve(&file, length as u64)?;
+            Ok((file, facts))
+        });
+        match mapping {
+            Ok((file, facts)) => {
+                // From here on names are only removed by who knows that they are still ours.
+                shmem.set_owner(false);
+                let facts = FileFacts {
+                    length: length as u64,
+                    ..facts
+                };
+                Ok(Self {
+                    shmem,
+                    file,
+                    facts,
+                    name: name.into(),
+                })
+            }
+            // Dropping `shmem` as its owner removes the name.
+            Err(error) => Err(error),
+        }
+    }
+
+    fn finish(name: &str, shmem: &mut Shmem) -> Result<(OwnedFd, FileFacts), SegmentError> {
+        let file = open(name)?;
+        let facts = facts_of(&file)?;
+        if facts.length != shmem.len() as u64 {
+            // Somebody took the name for dead between its creation and now; see `registry::bind`.
+            shmem.set_owner(false);
+            return Err(SegmentError::Changed);
+        }
+        Ok((file, facts))
+    }
+
+    /// Opens a segment that somebody else made: owner first, then the map, which must be long
+    /// enough for `least` bytes.
+    pub(crate) fn open(name: &str, least: usize) -> Result<Self, SegmentError> {
+        let file = open(name)?;
+        let facts = facts_of(&file)?;
+        if facts.uid != sys::effective_uid() {
+            return Err(SegmentError::OtherUser { uid: facts.uid });
+        }
+        if facts.length < least as u64 {
+            return Err(SegmentError::Truncated {
+                length: facts.length,
+                expected: least as u64,
+            });
+        }
+        let shmem = ShmemConf::new()
+            .os_id(name)
+            .open()
+            .map_err(|error| from_shmem("map a shared memory segment", error))?;
+        // The map was made by name: was it the same file all the time?
+        let again = facts_of(&open(name)?)?;
+        if again.identity != facts.identity || shmem.len() as u64 != facts.length {
+            return Err(SegmentError::Changed);
+        }
+        Ok(Self {
+            shmem,
+            file,
+            facts,
+            name: name.into(),
+        })
+    }
+
+    /// Makes sure that touching the segment cannot fail for want of memory.
+    pub(crate) fn reserve(&self) -> Result<(), SegmentError> {
+        reserve(&self.file, self.facts.length)
+    }
+
+    pub(crate) fn file(&self) -> &OwnedFd {
+        &self.file
+    }
+
+    pub(crate) fn length(&self) -> usize {
+        self.shmem.len()
+    }
+
+    /// The owner's user id, from the kernel.
+    pub(crate) fn owner_uid(&self) -> u32 {
+        self.facts.uid
+    }
+
+    /// Is the segment still what its name leads to?
+    pub(crate) fn is_named(&self) -> bool {
+        sys::open_shm(&self.name)
+            .and_then(|file| sys::file_facts(&file))
+            .is_ok_and(|facts| facts.identity == self.facts.identity)
+    }
+
+    /// Removes the segment's name if it still leads here. Call it with this segment's lock held.
+    pub(crate) fn unlink(&self) {
+        if self.is_named() {
+            // Failing means that the name is gone already or that the directory forbids it, and
+            // then the next bind takes it over.
+            drop(sys::unlink_shm(&self.name));
+        }
+    }
+
+    /// The address of a `T` at `offset`, or `None` if the segment ends before its end.
+    pub(crate) fn place<T>(&self, offset: usize) -> Option<NonNull<T>> {
+        let end = offset.checked_add(size_of::<T>())?;
+        if end > self.shmem.len() || !offset.is_multiple_of(align_of::<T>()) {
+            return None;
+        }
+        // SAFETY: `offset` is inside the mapping (checked).
+        let place = unsafe { self.shmem.as_ptr().add(offset) };
+        NonNull::new(place.cast())
+    }
+}
+
+fn open(name: &str) -> Result<OwnedFd, SegmentError> {
+    match sys::open_shm(name) {
+        Ok(file) => Ok(file),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Err(SegmentError::Missing),
+            io::ErrorKind::PermissionDenied => match owner_by_name(name) {
+                Some(uid) if uid != sys::effective_uid() => Err(SegmentError::OtherUser { uid }),
+                _ => Err(SegmentError::system("open a shared memory segment", error)),
+            },
+            _ => Err(SegmentError::system("open a shared memory segment", error)),
+        },
+    }
+}
+
+/// The owner of a segment that this user may not open, for the error's text.
+fn owner_by_name(name: &str) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    Some(
+        std::fs::symlink_metadata(format!("/dev/shm/{name}"))
+            .ok()?
+            .uid(),
+    )
+}
+
+fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
+    sys::file_facts(file)
+        .map_err(|error| SegmentError::system("examine a shared memory segment", error))
+}
+
+fn reserve(file: &OwnedFd, length: u64) -> Result<(), SegmentError> {
+    sys::reserve(file, length).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull => SegmentError::NoRoom {
+            needed: length,
+            available: sys::free_room(file),
+        },
+        _ => SegmentError::system("reserve memory for a segment", error),
+    })
+}
+
+fn from_shmem(action: &'static str, error: ShmemError) -> SegmentError {
+    let code = match error {
+        ShmemError::MapOpenFailed(code)
+        | ShmemError::MapCreateFailed(code)
+        | ShmemError::UnknownOsError(code) => code,
+        other => return SegmentError::system(action, io::Error::other(other.to_string())),
+    };
+    let source = io::Error::from_raw_os_error(i32::try_from(code).unwrap_or(0));
+    match source.kind() {
+        io::ErrorKind::NotFound => SegmentError::Missing,
+        _ => SegmentError::system(action, source),
+    }
+}
+
+/// The first eight bytes of every segment, which its creator publishes last.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"shmipc\r\n");
+
+/// Loads a number that the segment's maker wrote once; relaxed, as the magic was acquired before.
+pub(crate) fn constant(word: &AtomicU64) -> u64 {
+    word.load(crate::sync::Ordering::Relaxed)
+}
+
+/// Removes links' names that a double kill left behind: no living client, and old enough that it
+/// cannot be one that is just being made.
+pub(crate) fn sweep_stale_links() {
+    const AGE: std::time::Duration = std::time::Duration::from_secs(10);
+    for name in sys::shm_names(LINK_PREFIX) {
+        let Ok(file) = sys::open_shm(&name) else {
+            continue;
+        };
+        let Ok(facts) = sys::file_facts(&file) else {
+            continue;
+        };
+        let old = facts.modified.elapsed().is_ok_and(|age| age > AGE);
+        let dead = sys::is_byte_locked(&file, crate::liveness::LINK_CLIENT_BYTE).is_ok_and(|l| !l);
+        if old && dead && facts.uid == sys::effective_uid() {
+            drop(sys::unlink_shm(&name));
+        }
+    }
+}

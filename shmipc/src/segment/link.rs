@@ -1,0 +1,420 @@
+//! The link: one client's connection. Made by the client, opened by the server, then nameless.
+//!
+//! ```text
+//!    0  header: magic, version, geometry, options     written by the client, once
+//!  128  client's words: goodbye                       written by the client
+//!  256  server's words: accepted, index, goodbye      written by the server
+//!  384  four doorbells of 256 bytes
+//! 1408  four lanes' control words of 512 bytes        see `ring::layout`
+//! 3456  reserved (counters of later versions)
+//! 4096  the lanes' rings, in the lanes' order
+//! ```
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::{LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
+use crate::doorbell::{Bell, BellMemory, Doorbell};
+use crate::frame::Checksums;
+use crate::liveness::{self, LINK_CLIENT_BYTE, LINK_SERVER_BYTE};
+use crate::name::link_name;
+use crate::ring::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
+
+/// Which end of a link this process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+/// A link's lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LaneId {
+    /// Notices and requests of the client.
+    MessagesToServer = 0,
+    /// Events and requests of the server.
+    MessagesToClient = 1,
+    /// The server's replies.
+    RepliesToClient = 2,
+    /// The client's replies.
+    RepliesToServer = 3,
+}
+
+/// Who sleeps on which of a link's doorbells. The server's listener sleeps on its registry's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BellId {
+    /// The client's callers, for replies.
+    ClientReplies = 0,
+    /// The client's listener.
+    ClientListener = 1,
+    /// The client's senders, for room.
+    ClientRoom = 2,
+    /// The server's callers, for replies.
+    ServerReplies = 3,
+}
+
+#[repr(C, align(128))]
+struct LinkMemory {
+    magic: AtomicU64,
+    layout_version: AtomicU32,
+    doorbell: AtomicU32,
+    length: AtomicU64,
+    fingerprint: AtomicU64,
+    message_ring: AtomicU64,
+    reply_ring: AtomicU64,
+    max_message: AtomicU64,
+    client_pid: AtomicU32,
+    flags: AtomicU32,
+    reserved: [AtomicU64; 8],
+    client: Isolated<AtomicU32>,
+    server: Isolated<ServerWords>,
+    bells: [BellMemory; 4],
+    lanes: [LaneControl; 4],
+    counters: [AtomicU64; 80],
+}
+
+#[repr(C)]
+struct ServerWords {
+    accepted: AtomicU32,
+    index: AtomicU32,
+    pid: AtomicU32,
+    goodbye: AtomicU32,
+    id: AtomicU64,
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    use std::mem::offset_of;
+    assert!(offset_of!(LinkMemory, client) == 128);
+    assert!(offset_of!(LinkMemory, server) == 256);
+    assert!(offset_of!(LinkMemory, bells) == 384);
+    assert!(offset_of!(LinkMemory, lanes) == 1408);
+    assert!(offset_of!(LinkMemory, counters) == 3456);
+    assert!(size_of::<LinkMemory>() == PAGE);
+};
+
+const FLAG_CHECKSUMS: u32 = 1;
+const FLAG_HANDLES_EVENTS: u32 = 2;
+
+/// What a link is like: chosen by the client within what the server allows, then fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LinkOptions {
+    pub(crate) doorbell: Doorbell,
+    pub(crate) checksums: Checksums,
+    pub(crate) handles_events: bool,
+    pub(crate) message_ring: usize,
+    pub(crate) reply_ring: usize,
+    pub(crate) max_message: usize,
+    pub(crate) fingerprint: u64,
+}
+
+impl LinkOptions {
+    fn ring(&self, lane: LaneId) -> usize {
+        match lane {
+            LaneId::MessagesToServer | LaneId::MessagesToClient => self.message_ring,
+            LaneId::RepliesToClient | LaneId::RepliesToServer => self.reply_ring,
+        }
+    }
+
+    fn ring_offset(&self, lane: LaneId) -> usize {
+        PAGE + match lane {
+            LaneId::MessagesToServer => 0,
+            LaneId::MessagesToClient => self.message_ring,
+            LaneId::RepliesToClient => 2 * self.message_ring,
+            LaneId::RepliesToServer => 2 * self.message_ring + self.reply_ring,
+        }
+    }
+
+    /// Bytes in the segment.
+    pub(crate) fn segment_length(&self) -> usize {
+        memory_for(self.message_ring, self.reply_ring)
+    }
+}
+
+/// Bytes in the segment of a link with rings of these sizes.
+pub(crate) fn memory_for(message_ring: usize, reply_ring: usize) -> usize {
+    PAGE + 2 * message_ring + 2 * reply_ring
+}
+
+/// Why a link could not be taken on. Nobody reads the parts but debuggers: the client is told
+/// [`Refusal::BadLink`](crate::Refusal::BadLink).
+#[derive(Debug)]
+#[allow(dead_code)]
+pub(crate) enum LinkFault {
+    Segment(SegmentError),
+    /// What no correct client writes.
+    Damaged(&'static str),
+}
+
+/// A link's segment as one side has it. Dropping it releases this side's lock: after that the peer
+/// finds it gone.
+pub(crate) struct LinkSegment {
+    mapping: Arc<Mapping>,
+    memory: NonNull<LinkMemory>,
+    role: Role,
+    /// Checked once, then private.
+    options: LinkOptions,
+    peer_pid: u32,
+}
+
+// SAFETY: `memory` leads into `mapping`; its words are atomics, its rings go through `Lane`.
+unsafe impl Send for LinkSegment {}
+// SAFETY: as above.
+unsafe impl Sync for LinkSegment {}
+
+impl LinkSegment {
+    /// Makes a link. The client's side.
+    pub(crate) fn create(
+        id: u128,
+        options: LinkOptions,
+        server_pid: u32,
+    ) -> Result<Self, SegmentError> {
+        let mapping = Mapping::create(&link_name(id), options.segment_length())?;
+        let made = Self::prepare(mapping, options, server_pid);
+        if made.is_err() {
+            drop(crate::sys::unlink_shm(&link_name(id)));
+        }
+        made
+    }
+
+    fn prepare(
+        mapping: Mapping,
+        options: LinkOptions,
+        server_pid: u32,
+    ) -> Result<Self, SegmentError> {
+        let unsupported = || {
+            SegmentError::system(
+                "prepare a link's doorbells",
+                std::io::ErrorKind::Unsupported,
+            )
+        };
+        liveness::claim(mapping.file(), LINK_CLIENT_BYTE)
+            .map_err(|error| SegmentError::system("lock a link", error))?;
+        let mapping = Arc::new(mapping);
+        let memory = mapping.place::<LinkMemory>(0).ok_or_else(unsupported)?;
+        let link = Self {
+            mapping,
+            memory,
+            role: Role::Client,
+            options,
+            peer_pid: server_pid,
+        };
+        for bell in &link.memory().bells {
+            // SAFETY: fresh, zeroed; nobody uses it before the version is published below.
+            if !unsafe { Bell::initialise(NonNull::from(bell), options.doorbell) } {
+                return Err(unsupported());
+            }
+        }
+        link.publish();
+        Ok(link)
+    }
+
+    fn publish(&self) {
+        let (memory, options) = (self.memory(), &self.options);
+        let relaxed = Ordering::Relaxed;
+        let checksums = if options.checksums == Checksums::On {
+            FLAG_CHECKSUMS
+        } else {
+            0
+        };
+        let events = if options.handles_events {
+            FLAG_HANDLES_EVENTS
+        } else {
+            0
+        };
+        memory.doorbell.store(options.doorbell.to_u32(), relaxed);
+        memory
+            .length
+            .store(options.segment_length() as u64, relaxed);
+        memory.fingerprint.store(options.fingerprint, relaxed);
+        memory
+            .message_ring
+            .store(options.message_ring as u64, relaxed);
+        memory.reply_ring.store(options.reply_ring as u64, relaxed);
+        memory
+            .max_message
+            .store(options.max_message as u64, relaxed);
+        memory.client_pid.store(std::process::id(), relaxed);
+        memory.flags.store(checksums | events, relaxed);
+        memory.magic.store(MAGIC, relaxed);
+        // SYNC(link-ready): all of the above comes before it.
+        memory
+            .layout_version
+            .store(LAYOUT_VERSION, Ordering::Release);
+    }
+
+    /// Opens a link that a client offers, takes the server's lock on it, and removes its name. The
+    /// caller checks the options against its own limits.
+    pub(crate) fn open(id: u128) -> Result<Self, LinkFault> {
+        let name = link_name(id);
+        let mapping = Mapping::open(&name, PAGE).map_err(LinkFault::Segment)?;
+        let memory = mapping
+            .place::<LinkMemory>(0)
+            .ok_or(LinkFault::Damaged("no header"))?;
+        // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
+        let words = unsafe { memory.as_ref() };
+        let options = read_options(words)?;
+        let length = mapping.length();
+        if length != options.segment_length() || constant(&words.length) != length as u64 {
+            return Err(LinkFault::Damaged("a length that is not its geometry's"));
+        }
+        // A sparse file on a full file system would be a bus error later.
+        mapping.reserve().map_err(LinkFault::Segment)?;
+        let locked = liveness::claim(mapping.file(), LINK_SERVER_BYTE).unwrap_or(false);
+        if !locked || !liveness::is_alive(mapping.file(), LINK_CLIENT_BYTE) {
+            return Err(LinkFault::Damaged(
+                "a client that is gone or a link that is taken",
+            ));
+        }
+        let peer_pid = words.client_pid.load(Ordering::Relaxed);
+        mapping.unlink();
+        let mapping = Arc::new(mapping);
+        Ok(Self {
+            mapping,
+            memory,
+            role: Role::Server,
+            options,
+            peer_pid,
+        })
+    }
+
+    fn memory(&self) -> &LinkMemory {
+        // SAFETY: inside `mapping` (checked by `place`), all atomics.
+        unsafe { self.memory.as_ref() }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn options(&self) -> &LinkOptions {
+        &self.options
+    }
+
+    /// The other side's process id as it gave it: for people, never for decisions.
+    pub(crate) fn peer_pid(&self) -> u32 {
+        self.peer_pid
+    }
+
+    /// The segment's owner, from the kernel: who made the link.
+    pub(crate) fn owner_uid(&self) -> u32 {
+        self.mapping.owner_uid()
+    }
+
+    /// Where a lane lies. Each process makes at most one producer or one consumer of each.
+    pub(crate) fn lane(&self, id: LaneId) -> Option<Lane> {
+        let control = NonNull::from(self.memory().lanes.get(id as usize)?);
+        let capacity = self.options.ring(id);
+        let offset = self.options.ring_offset(id);
+        // Both ends of the ring lie inside the mapping: `segment_length` was made or checked so.
+        self.mapping.place::<u8>(offset + capacity - 1)?;
+        let data = self.mapping.place::<u8>(offset)?;
+        // SAFETY: control words and `capacity` bytes lie inside the mapping, which is the owner;
+        // the capacity was checked by `read_options` or by the builder. That there is one producer
+        // and one consumer is up to `link::Link`, the only caller.
+        Some(unsafe { Lane::new(control, data, capacity, self.mapping.clone()) })
+    }
+
+    /// One of the link's doorbells.
+    pub(crate) fn bell(&self, id: BellId) -> Option<Bell> {
+        let memory = NonNull::from(self.memory().bells.get(id as usize)?);
+        // SAFETY: prepared by `prepare` before the link was published; the mapping is the owner. For
+        // events the server takes a link only if it chose them itself (`link_limits`).
+        unsafe { Bell::attach(memory, self.options.doorbell, self.mapping.clone()) }
+    }
+
+    /// Does the other side live, as far as the kernel knows?
+    pub(crate) fn peer_is_alive(&self) -> bool {
+        let byte = match self.role {
+            Role::Client => LINK_SERVER_BYTE,
+            Role::Server => LINK_CLIENT_BYTE,
+        };
+        liveness::is_alive(self.mapping.file(), byte)
+    }
+
+    /// The server tells the client that it took the link, and under which index it wants it marked.
+    pub(crate) fn accept(&self, index: usize, id: u64) {
+        let server = &self.memory().server;
+        server.index.store(index as u32, Ordering::Relaxed);
+        server.id.store(id, Ordering::Relaxed);
+        server.pid.store(std::process::id(), Ordering::Relaxed);
+        // SYNC(accepted): index and id come before it.
+        server.accepted.store(1, Ordering::Release);
+    }
+
+    /// What [`accept`](Self::accept) told: index and id.
+    pub(crate) fn accepted(&self) -> Option<(usize, u64)> {
+        let server = &self.memory().server;
+        // SYNC(accepted): index and id were written before it.
+        let accepted = server.accepted.load(Ordering::Acquire) == 1;
+        accepted.then(|| {
+            (
+                server.index.load(Ordering::Relaxed) as usize,
+                server.id.load(Ordering::Relaxed),
+            )
+        })
+    }
+
+    /// Says for good why this side ends the link; zero is no reason.
+    pub(crate) fn say_goodbye(&self, code: u32) {
+        // SYNC(goodbye): everything that this side published comes before it.
+        self.own_goodbye().store(code, Ordering::Release);
+    }
+
+    /// Why the other side ended the link; zero: it did not.
+    #[inline]
+    pub(crate) fn peer_goodbye(&self) -> u32 {
+        let word = match self.role {
+            Role::Client => &self.memory().server.goodbye,
+            Role::Server => &*self.memory().client,
+        };
+        // SYNC(goodbye): what the peer published before it is visible after this.
+        word.load(Ordering::Acquire)
+    }
+
+    fn own_goodbye(&self) -> &AtomicU32 {
+        match self.role {
+            Role::Client => &self.memory().client,
+            Role::Server => &self.memory().server.goodbye,
+        }
+    }
+
+    /// Removes the link's name, where no server has done so.
+    pub(crate) fn unlink(&self) {
+        self.mapping.unlink();
+    }
+}
+
+fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault> {
+    // SYNC(link-ready): everything that the client wrote before the version.
+    let version = words.layout_version.load(Ordering::Acquire);
+    if version != LAYOUT_VERSION || words.magic.load(Ordering::Relaxed) != MAGIC {
+        return Err(LinkFault::Damaged("another magic or layout version"));
+    }
+    let ring = |word: &AtomicU64| {
+        let size = usize::try_from(constant(word)).unwrap_or(0);
+        let fits = size.is_power_of_two() && (MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&size);
+        if fits {
+            Ok(size)
+        } else {
+            Err(LinkFault::Damaged("a ring size out of range"))
+        }
+    };
+    let flags = words.flags.load(Ordering::Relaxed);
+    Ok(LinkOptions {
+        doorbell: Doorbell::from_u32(words.doorbell.load(Ordering::Relaxed))
+            .ok_or(LinkFault::Damaged("an unknown doorbell kind"))?,
+        checksums: if flags & FLAG_CHECKSUMS != 0 {
+            Checksums::On
+        } else {
+            Checksums::Off
+        },
+        handles_events: flags & FLAG_HANDLES_EVENTS != 0,
+        message_ring: ring(&words.message_ring)?,
+        reply_ring: ring(&words.reply_ring)?,
+        max_message: usize::try_from(constant(&words.max_message))
+            .map_err(|_| LinkFault::Damaged("a maximum out of range"))?,
+        fingerprint: constant(&words.fingerprint),
+    })
+}

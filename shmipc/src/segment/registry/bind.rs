@@ -1,0 +1,402 @@
+//! The server's side of a registry: taking the name, being found, taking links on.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::codec;
+use crate::doorbell::{Bell, Doorbell};
+use crate::error::{BindError, Refusal};
+use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
+use crate::name::{link_name, registry_name};
+use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
+use crate::sync::{Ordering, fence};
+use crate::sys;
+
+/// How long several processes that bind one name at the same time may get in each other's way.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a server tells its clients in its registry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RegistryOptions {
+    pub(crate) doorbell: Doorbell,
+    pub(crate) checksums: bool,
+    pub(crate) max_message: usize,
+    pub(crate) message_ring: usize,
+    pub(crate) reply_ring: usize,
+    pub(crate) max_links: usize,
+}
+
+/// A registry as its server has it. Dropping it gives the name free.
+pub(crate) struct Registry {
+    mapping: Arc<Mapping>,
+    memory: NonNull<RegistryMemory>,
+    bell: Bell,
+    released: std::sync::atomic::AtomicBool,
+}
+
+// SAFETY: `memory` leads into `mapping`, and all of it is atomics.
+unsafe impl Send for Registry {}
+// SAFETY: as above.
+unsafe impl Sync for Registry {}
+
+/// A link that a client offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offer {
+    slot: usize,
+    pub(crate) link_id: u128,
+}
+
+impl Registry {
+    /// Takes the name: makes the registry, or takes over what a dead server left.
+    pub(crate) fn bind<P: ShmMessage>(
+        name: &str,
+        options: &RegistryOptions,
+    ) -> Result<Self, BindError> {
+        let segment_name = registry_name(name)?;
+        let schema = encode_schema::<P>()?;
+        let length = (SCHEMA_OFFSET + schema.len()).next_multiple_of(PAGE);
+        let started = Instant::now();
+        while started.elapsed() < BIND_PATIENCE {
+            match Mapping::create(&segment_name, length) {
+                Ok(mapping) => {
+                    if let Some(registry) = Self::claim::<P>(mapping, options, &schema)? {
+                        segment::sweep_stale_links();
+                        return Ok(registry);
+                    }
+                }
+                Err(SegmentError::Exists) => remove_stale(name, &segment_name)?,
+                Err(SegmentError::Changed) => {}
+                Err(error) => return Err(bind_error(name, error)),
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        // Others bind and die without end; say the likeliest.
+        Err(BindError::AlreadyServed {
+            name: name.into(),
+            pid: 0,
+        })
+    }
+
+    /// Makes a fresh segment this server's, unless another process was quicker to take it for stale.
+    fn claim<P: ShmMessage>(
+        mapping: Mapping,
+        options: &RegistryOptions,
+        schema: &[u8],
+    ) -> Result<Option<Self>, BindError> {
+        let locked =
+            liveness::claim(mapping.file(), SERVER_BYTE).map_err(|source| BindError::System {
+                action: "lock the registry",
+                source,
+            })?;
+        if !locked || !mapping.is_named() {
+            return Ok(None);
+        }
+        let mapping = Arc::new(mapping);
+        let broken = || BindError::System {
+            action: "prepare the registry's doorbell",
+            source: io::ErrorKind::Unsupported.into(),
+        };
+        let memory = mapping.place::<RegistryMemory>(0).ok_or_else(broken)?;
+        // SAFETY: `place` checked that a `RegistryMemory` lies there.
+        let bell_memory = NonNull::from(unsafe { &memory.as_ref().bell });
+        // SAFETY: fresh, zeroed; nobody uses it before the magic is published below.
+        if !unsafe { Bell::initialise(bell_memory, options.doorbell) } {
+            return Err(broken());
+        }
+        // SAFETY: initialised just now; the mapping is the owner.
+        let bell = unsafe { Bell::attach(bell_memory, options.doorbell, mapping.clone()) }
+            .ok_or_else(broken)?;
+        let registry = Self {
+            mapping,
+            memory,
+            bell,
+            released: false.into(),
+        };
+        registry.publish::<P>(options, schema);
+        Ok(Some(registry))
+    }
+
+    fn publish<P: ShmMessage>(&self, options: &RegistryOptions, schema: &[u8]) {
+        let memory = self.memory();
+        if let Some(place) = self.mapping.place::<u8>(SCHEMA_OFFSET) {
+            // SAFETY: the segment was made `SCHEMA_OFFSET + schema.len()` bytes long at least, and
+            // nobody reads it before the version is published below.
+            unsafe {
+                std::ptr::copy_nonoverlapping(schema.as_ptr(), place.as_ptr(), schema.len());
+            }
+        }
+        let relaxed = Ordering::Relaxed;
+        memory.doorbell.store(options.doorbell.to_u32(), relaxed);
+        memory.length.store(self.mapping.length() as u64, relaxed);
+        // Tells two servers of one name apart, for whoever looks from outside.
+        memory
+            .generation
+            .store(sys::random_u128().unwrap_or(0) as u64, relaxed);
+        memory.fingerprint.store(P::FINGERPRINT, relaxed);
+        memory.pid.store(std::process::id(), relaxed);
+        memory
+            .flags
+            .store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
+        memory
+            .max_message
+            .store(options.max_message as u64, relaxed);
+        memory
+            .message_ring
+            .store(options.message_ring as u64, relaxed);
+        memory.reply_ring.store(options.reply_ring as u64, relaxed);
+        memory.max_links.store(options.max_links as u32, relaxed);
+        memory.schema_length.store(schema.len() as u32, relaxed);
+        memory.magic.store(MAGIC, relaxed);
+        // SYNC(registry-ready): all of the above, and the schema, come before it.
+        memory
+            .layout_version
+            .store(LAYOUT_VERSION, Ordering::Release);
+    }
+
+    fn memory(&self) -> &RegistryMemory {
+        // SAFETY: inside `mapping` (checked by `place` in `claim`), all atomics.
+        unsafe { self.memory.as_ref() }
+    }
+
+    /// The doorbell that wakes the listener.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Is anything ready? One load, for the spinning listener.
+    #[inline]
+    pub(crate) fn has_ready(&self) -> bool {
+        self.memory().ready_summary.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes all ready bits: calls `link` with the index of each link that wants to be looked at.
+    /// Tells whether a slot was made ready too.
+    pub(crate) fn take_ready(&self, mut link: impl FnMut(usize)) -> bool {
+        let memory = self.memory();
+        // SYNC(ready): what the client published before it set its bit is visible after this.
+        let summary = memory.ready_summary.swap(0, Ordering::Acquire);
+        for word in (0..READY_WORDS).filter(|word| summary & (1 << word) != 0) {
+            let mut bits = memory.ready[word].swap(0, Ordering::Acquire);
+            while bits != 0 {
+                link(word * 64 + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+        summary & HAND_OVER_BIT != 0
+    }
+
+    /// Says that the listener is about to sleep. Look for ready bits once more after this.
+    pub(crate) fn announce_wait(&self) {
+        self.memory().listener_waits.store(1, Ordering::Relaxed);
+        // SYNC(listener-waits): orders the store before the look at the ready bits that follows.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes [`announce_wait`](Self::announce_wait) back.
+    pub(crate) fn withdraw_wait(&self) {
+        self.memory().listener_waits.store(0, Ordering::Relaxed);
+    }
+
+    /// Has the listener look at a link, from another thread of the server.
+    pub(crate) fn mark_ready(&self, index: usize) {
+        mark_ready(self.memory(), &self.bell, index);
+    }
+
+    /// The links that clients offer and that were not answered yet.
+    pub(crate) fn offers(&self) -> Vec<Offer> {
+        let slots = self.memory().slots.iter().enumerate();
+        slots
+            .filter(|(_, slot)| {
+                // SYNC(slot): the link's id was written before.
+                slot.request.load(Ordering::Acquire) == REQUEST_READY
+            })
+            .map(|(index, slot)| (index, join(&slot.link), join(&slot.answered)))
+            .filter(|(_, link, answered)| link != answered)
+            .map(|(slot, link_id, _)| Offer { slot, link_id })
+            .collect()
+    }
+
+    /// Answers an offer.
+    pub(crate) fn answer(&self, offer: Offer, answer: Result<(), &Refusal>) {
+        let Some(slot) = self.memory().slots.get(offer.slot) else {
+            return;
+        };
+        let code = match answer {
+            Ok(()) => ANSWER_ACCEPTED,
+            Err(Refusal::TooManyLinks) => ANSWER_TOO_MANY_LINKS,
+            Err(Refusal::BadLink) => ANSWER_BAD_LINK,
+            Err(Refusal::NotAdmitted) => ANSWER_NOT_ADMITTED,
+        };
+        split(offer.link_id, &slot.answered);
+        // SYNC(answer): the id that is answered comes before it.
+        slot.answer.store(code, Ordering::Release);
+    }
+
+    /// Frees the slots of claimers that died, and removes the links' names that they left.
+    pub(crate) fn reap_slots(&self) {
+        for (index, slot) in self.memory().slots.iter().enumerate() {
+            if slot.request.load(Ordering::Relaxed) == REQUEST_NONE {
+                continue;
+            }
+            let byte = FIRST_SLOT_BYTE + index as i64;
+            if liveness::claim(self.mapping.file(), byte).unwrap_or(false) {
+                remove_link_name(slot);
+                slot.request.store(REQUEST_NONE, Ordering::Relaxed);
+                liveness::release(self.mapping.file(), byte);
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// Gives the name free and ends the server's life as others see it.
+    pub(crate) fn release(&self) {
+        if self
+            .released
+            .swap(true, std::sync::atomic::Ordering::AcqRel)
+        {
+            return;
+        }
+        // In this order: clients that are still on their way find no name, or a name without a
+        // living server; what they named is removed by them, or here if they died.
+        self.mapping.unlink();
+        self.memory().slots.iter().for_each(remove_link_name);
+        liveness::release(self.mapping.file(), SERVER_BYTE);
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Sets a link's ready bit and wakes the listener if it sleeps.
+pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
+    let (word, bit) = (index / 64, index % 64);
+    if let Some(ready) = memory.ready.get(word).filter(|_| word < READY_WORDS) {
+        // SYNC(ready): what this side published before is visible to who takes the bit.
+        ready.fetch_or(1 << bit, Ordering::Release);
+        summon(memory, bell, 1 << word);
+    }
+}
+
+/// Sets a bit of the summary and wakes the listener if it sleeps.
+pub(super) fn summon(memory: &RegistryMemory, bell: &Bell, summary_bit: u64) {
+    memory
+        .ready_summary
+        .fetch_or(summary_bit, Ordering::Release);
+    // SYNC(listener-waits): orders the bit before the load.
+    fence(Ordering::SeqCst);
+    if memory.listener_waits.load(Ordering::Relaxed) != 0 {
+        bell.ring();
+    }
+}
+
+/// Removes the name of the link that a slot tells, whoever is to blame that it is still there.
+pub(super) fn remove_link_name(slot: &Slot) {
+    let request = slot.request.load(Ordering::Acquire);
+    if request == REQUEST_CLAIMED || request == REQUEST_READY {
+        drop(sys::unlink_shm(&link_name(join(&slot.link))));
+    }
+}
+
+/// Removes a registry without a living server. Does nothing if it changed meanwhile: look again.
+fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
+    let file = match sys::open_shm(segment_name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // Only for its error: it knows how to tell another user's segment.
+        Err(_) => match Mapping::open(segment_name, 0) {
+            Err(SegmentError::Missing | SegmentError::Changed) | Ok(_) => return Ok(()),
+            Err(error) => return Err(bind_error(name, error)),
+        },
+    };
+    let system = |source| BindError::System {
+        action: "examine the name's segment",
+        source,
+    };
+    let facts = sys::file_facts(&file).map_err(system)?;
+    if facts.uid != sys::effective_uid() {
+        return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
+    }
+    if !liveness::claim(&file, SERVER_BYTE).map_err(system)? {
+        return Err(BindError::AlreadyServed {
+            name: name.into(),
+            pid: pid_in(file),
+        });
+    }
+    let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
+    if now.is_ok_and(|now| now.identity == facts.identity) {
+        remove_links_of(segment_name);
+        sys::unlink_shm(segment_name).map_err(|source| BindError::System {
+            action: "remove a stale segment",
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// The names of links that were being handed over to a server that died.
+fn remove_links_of(segment_name: &str) {
+    let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>()) else {
+        return;
+    };
+    let Some(memory) = mapping.place::<RegistryMemory>(0) else {
+        return;
+    };
+    // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
+    let memory = unsafe { memory.as_ref() };
+    let ours = memory.magic.load(Ordering::Relaxed) == MAGIC
+        && memory.layout_version.load(Ordering::Acquire) == LAYOUT_VERSION;
+    if ours {
+        memory.slots.iter().for_each(remove_link_name);
+    }
+}
+
+/// The pid that a registry tells; zero if it does not yet.
+fn pid_in(file: OwnedFd) -> u32 {
+    let mut bytes = [0; 4];
+    let offset = std::mem::offset_of!(RegistryMemory, pid) as u64;
+    match File::from(file).read_exact_at(&mut bytes, offset) {
+        Ok(()) => u32::from_ne_bytes(bytes),
+        Err(_) => 0,
+    }
+}
+
+fn encode_schema<P: ShmMessage>() -> Result<Vec<u8>, BindError> {
+    let mut bytes = Vec::new();
+    codec::encode_to_vec(&Schema::of::<P>(), &mut bytes, MAXIMUM_SCHEMA).map_err(|_| {
+        BindError::System {
+            action: "describe the protocol: its variants' names are longer than a mebibyte",
+            source: io::ErrorKind::InvalidInput.into(),
+        }
+    })?;
+    Ok(bytes)
+}
+
+fn bind_error(name: &str, error: SegmentError) -> BindError {
+    match error {
+        SegmentError::OtherUser { uid } => BindError::OtherUser {
+            name: name.into(),
+            uid,
+            own_uid: sys::effective_uid(),
+        },
+        SegmentError::NoRoom { needed, available } => BindError::NoRoom { needed, available },
+        SegmentError::System { action, source } => BindError::System { action, source },
+        SegmentError::Missing
+        | SegmentError::Exists
+        | SegmentError::Changed
+        | SegmentError::Truncated { .. } => BindError::System {
+            action: "take the name: its segment changes all the time",
+            source: io::ErrorKind::ResourceBusy.into(),
+        },
+    }
+}

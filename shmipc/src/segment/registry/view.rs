@@ -1,0 +1,326 @@
+//! The client's side of a registry: staged attach, checks, and the hand-over.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::bind::{mark_ready, remove_link_name, summon};
+use super::*;
+use crate::codec;
+use crate::doorbell::{Bell, Doorbell};
+use crate::error::{Difference, Refusal};
+use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
+use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
+use crate::sync::Ordering;
+
+/// Why there is no server to hand a link to.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// No such name, or not ready yet: try again.
+    Missing,
+    /// A dead server's: try again, a new one takes it over.
+    Stale,
+    /// The segment could not be attached.
+    Segment(SegmentError),
+    /// Not made by this library.
+    NotOurs { found: u64 },
+    /// Made by another version of it.
+    LayoutVersion { found: u32 },
+    /// Another protocol.
+    OtherProtocol { found: String },
+    /// Another version of the protocol.
+    OtherVersion { differences: Vec<Difference> },
+    /// What no correct server writes.
+    Damaged { what: String },
+}
+
+/// A registry as a client has it.
+pub(crate) struct RegistryView {
+    mapping: Arc<Mapping>,
+    memory: NonNull<RegistryMemory>,
+    bell: Bell,
+    options: RegistryOptions,
+    pid: u32,
+}
+
+// SAFETY: `memory` leads into `mapping`, and all of it is atomics.
+unsafe impl Send for RegistryView {}
+// SAFETY: as above.
+unsafe impl Sync for RegistryView {}
+
+impl RegistryView {
+    /// Attaches in stages and checks that the server speaks `P`.
+    pub(crate) fn open<P: ShmMessage>(segment_name: &str) -> Result<Self, Obstacle> {
+        let mapping = Arc::new(attach(segment_name)?);
+        let missing = Obstacle::Missing;
+        let memory = mapping.place::<RegistryMemory>(0).ok_or(missing)?;
+        // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
+        let words = unsafe { memory.as_ref() };
+        check_stage(&mapping, words)?;
+        check_protocol::<P>(&mapping, words)?;
+        let options = read_options(words)?;
+        // SAFETY: a field of the memory checked above.
+        let bell = unsafe {
+            Bell::attach(
+                NonNull::from(&words.bell),
+                options.doorbell,
+                mapping.clone(),
+            )
+        };
+        let bell = bell.ok_or_else(|| Obstacle::Damaged {
+            what: "a doorbell that is none".into(),
+        })?;
+        let pid = words.pid.load(Ordering::Relaxed);
+        Ok(Self {
+            mapping,
+            memory,
+            bell,
+            options,
+            pid,
+        })
+    }
+
+    fn memory(&self) -> &RegistryMemory {
+        // SAFETY: inside `mapping` (checked by `place` in `open`), all atomics.
+        unsafe { self.memory.as_ref() }
+    }
+
+    /// What the server told.
+    pub(crate) fn options(&self) -> &RegistryOptions {
+        &self.options
+    }
+
+    /// The server's process id as it gave it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Does the server live?
+    pub(crate) fn is_alive(&self) -> bool {
+        liveness::is_alive(self.mapping.file(), SERVER_BYTE)
+    }
+
+    /// Has the server's listener look at a link. For who published in a lane that the listener waits
+    /// on.
+    pub(crate) fn mark_ready(&self, index: usize) {
+        mark_ready(self.memory(), &self.bell, index);
+    }
+
+    /// Claims a free hand-over slot; `None` if all are in use.
+    pub(crate) fn claim_slot(&self) -> Option<SlotClaim<'_>> {
+        let slots = self.memory().slots.iter().enumerate();
+        for (index, slot) in slots {
+            let byte = FIRST_SLOT_BYTE + index as i64;
+            if liveness::claim(self.mapping.file(), byte).unwrap_or(false) {
+                // Its last claimer may have died here.
+                remove_link_name(slot);
+                slot.request.store(REQUEST_NONE, Ordering::Relaxed);
+                return Some(SlotClaim {
+                    view: self,
+                    slot,
+                    byte,
+                });
+            }
+        }
+        None
+    }
+}
+
+/// A hand-over slot while this client holds it. Dropping it frees it.
+#[must_use = "a slot that is dropped is given back"]
+pub(crate) struct SlotClaim<'a> {
+    view: &'a RegistryView,
+    slot: &'a Slot,
+    byte: i64,
+}
+
+impl SlotClaim<'_> {
+    /// Tells the link's id, before the link is made: whatever happens from here on, its name can be
+    /// found and removed.
+    pub(crate) fn announce(&self, link_id: u128) {
+        split(link_id, &self.slot.link);
+        // SYNC(slot): the id comes before it.
+        self.slot.request.store(REQUEST_CLAIMED, Ordering::Release);
+    }
+
+    /// Offers the announced link to the server.
+    pub(crate) fn offer(&self) {
+        self.slot.request.store(REQUEST_READY, Ordering::Release);
+        summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
+    }
+
+    /// The server's answer to `link_id`, if it gave one.
+    pub(crate) fn answer(&self, link_id: u128) -> Option<Result<(), Refusal>> {
+        // SYNC(answer): the id that is answered was written before it.
+        let answer = self.slot.answer.load(Ordering::Acquire);
+        if join(&self.slot.answered) != link_id {
+            return None;
+        }
+        Some(match answer {
+            ANSWER_ACCEPTED => Ok(()),
+            ANSWER_TOO_MANY_LINKS => Err(Refusal::TooManyLinks),
+            ANSWER_NOT_ADMITTED => Err(Refusal::NotAdmitted),
+            _ => Err(Refusal::BadLink),
+        })
+    }
+}
+
+impl Drop for SlotClaim<'_> {
+    fn drop(&mut self) {
+        self.slot.request.store(REQUEST_NONE, Ordering::Release);
+        liveness::release(self.view.mapping.file(), self.byte);
+    }
+}
+
+fn attach(segment_name: &str) -> Result<Mapping, Obstacle> {
+    match Mapping::open(segment_name, size_of::<RegistryMemory>()) {
+        Ok(mapping) => Ok(mapping),
+        Err(SegmentError::Missing | SegmentError::Changed) => Err(Obstacle::Missing),
+        Err(other) => Err(Obstacle::Segment(other)),
+    }
+}
+
+/// Ours, of our layout, of the length it tells, with a living server?
+fn check_stage(mapping: &Mapping, words: &RegistryMemory) -> Result<(), Obstacle> {
+    // SYNC(registry-ready): everything that the server wrote before the version.
+    let version = words.layout_version.load(Ordering::Acquire);
+    let magic = words.magic.load(Ordering::Relaxed);
+    if magic != 0 && magic != MAGIC {
+        return Err(Obstacle::NotOurs { found: magic });
+    }
+    if !liveness::is_alive(mapping.file(), SERVER_BYTE) {
+        return Err(Obstacle::Stale);
+    }
+    if magic == 0 || version == 0 {
+        return Err(Obstacle::Missing);
+    }
+    if version != LAYOUT_VERSION {
+        return Err(Obstacle::LayoutVersion { found: version });
+    }
+    let (length, expected) = (mapping.length() as u64, constant(&words.length));
+    if length != expected {
+        return Err(Obstacle::Segment(SegmentError::Truncated {
+            length,
+            expected,
+        }));
+    }
+    Ok(())
+}
+
+fn check_protocol<P: ShmMessage>(
+    mapping: &Mapping,
+    words: &RegistryMemory,
+) -> Result<(), Obstacle> {
+    let found = read_schema(mapping, words)?;
+    let ours = Schema::of::<P>();
+    if found.protocol != ours.protocol {
+        return Err(Obstacle::OtherProtocol {
+            found: found.protocol,
+        });
+    }
+    if constant(&words.fingerprint) == P::FINGERPRINT {
+        return Ok(());
+    }
+    let mut differences = differences(&ours.variants, &found.variants);
+    if ours.events != found.events || ours.event_variants != found.event_variants {
+        differences.push(Difference::Events);
+    }
+    Err(Obstacle::OtherVersion { differences })
+}
+
+fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obstacle> {
+    let damaged = |what: String| Obstacle::Damaged { what };
+    let length = words.schema_length.load(Ordering::Relaxed) as usize;
+    if length > mapping.length() - SCHEMA_OFFSET {
+        return Err(damaged(format!(
+            "a schema of {length} bytes, longer than the segment"
+        )));
+    }
+    let mut bytes = vec![0; length];
+    if let Some(place) = mapping.place::<u8>(SCHEMA_OFFSET).filter(|_| length > 0) {
+        // SAFETY: `length` bytes from the schema's place on lie inside the mapping (checked above);
+        // they are copied out before they are looked at.
+        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), length) };
+    }
+    codec::decode(&bytes).map_err(|error| damaged(format!("a schema that cannot be read: {error}")))
+}
+
+fn read_options(words: &RegistryMemory) -> Result<RegistryOptions, Obstacle> {
+    let damaged = |what: String| Obstacle::Damaged { what };
+    let number = words.doorbell.load(Ordering::Relaxed);
+    let doorbell = Doorbell::from_u32(number)
+        .ok_or_else(|| damaged(format!("doorbell kind {number}, which does not exist")))?;
+    let ring = |word: &AtomicU64| {
+        let size = constant(word) as usize;
+        let fits = size.is_power_of_two() && (MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&size);
+        if fits {
+            Ok(size)
+        } else {
+            Err(damaged(format!("a ring size of {size} bytes")))
+        }
+    };
+    Ok(RegistryOptions {
+        doorbell,
+        checksums: words.flags.load(Ordering::Relaxed) & FLAG_CHECKSUMS != 0,
+        max_message: constant(&words.max_message) as usize,
+        message_ring: ring(&words.message_ring)?,
+        reply_ring: ring(&words.reply_ring)?,
+        max_links: words.max_links.load(Ordering::Relaxed) as usize,
+    })
+}
+
+/// Where two lists of variants differ.
+fn differences(ours: &[(String, u64)], found: &[(String, u64)]) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for (name, fingerprint) in ours {
+        match found.iter().find(|(other, _)| other == name) {
+            None => differences.push(Difference::OnlyHere(name.clone())),
+            Some((_, other)) if other != fingerprint => {
+                differences.push(Difference::Changed(name.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    for (name, _) in found {
+        if !ours.iter().any(|(other, _)| other == name) {
+            differences.push(Difference::OnlyServer(name.clone()));
+        }
+    }
+    if differences.is_empty() && ours != found {
+        differences.push(Difference::Order);
+    }
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variants(list: &[(&str, u64)]) -> Vec<(String, u64)> {
+        list.iter()
+            .map(|(name, fingerprint)| ((*name).into(), *fingerprint))
+            .collect()
+    }
+
+    #[test]
+    fn differences_name_the_variants() {
+        let ours = variants(&[("Note", 1), ("Count", 2), ("New", 3)]);
+        let theirs = variants(&[("Note", 1), ("Count", 9), ("Old", 4)]);
+        assert_eq!(
+            differences(&ours, &theirs),
+            [
+                Difference::Changed("Count".into()),
+                Difference::OnlyHere("New".into()),
+                Difference::OnlyServer("Old".into()),
+            ]
+        );
+        assert_eq!(
+            differences(
+                &variants(&[("A", 1), ("B", 2)]),
+                &variants(&[("B", 2), ("A", 1)])
+            ),
+            [Difference::Order]
+        );
+        assert_eq!(differences(&ours, &ours), []);
+    }
+}

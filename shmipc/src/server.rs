@@ -1,0 +1,115 @@
+//! The server: binds a name, takes clients on, and serves them on one listener thread.
+
+mod builder;
+mod handle;
+mod listener;
+mod running;
+
+pub use builder::{BackPressure, ServerBuilder};
+pub use handle::{Broadcast, ServerHandle};
+pub use running::Running;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::dispatch::{FnService, HandlerService, Service};
+use crate::error::{BindError, ServeError};
+use crate::message::{Dispatch, ShmMessage};
+use crate::segment::registry::Registry;
+use builder::Settings;
+use handle::Shared;
+
+/// A server that has its name and does not serve yet. Clients that connect meanwhile wait.
+///
+/// ```no_run
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Context, Server, ShmMessage};
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+/// struct Adder;
+/// impl CalcHandler for Adder {
+///     fn add(&mut self, _cx: &Context<Calc>, a: u32, b: u32) -> u32 {
+///         a + b
+///     }
+/// }
+///
+/// let running = Server::<Calc>::bind("calc")?.serve(Adder)?;
+/// running.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a server that does not `serve` answers nobody"]
+pub struct Server<P: ShmMessage> {
+    registry: Registry,
+    settings: Settings,
+    protocol: PhantomData<fn(P)>,
+}
+
+impl<P: ShmMessage> Server<P> {
+    /// Takes the name with the default options. A dead server's name is taken over.
+    ///
+    /// # Errors
+    /// [`BindError`]: the name cannot be one, a live server has it, another user has it, or shared
+    /// memory is full.
+    pub fn bind(name: &str) -> Result<Self, BindError> {
+        Self::builder(name).bind()
+    }
+
+    /// Options for the server named `name`: 1 to 128 bytes without `/` and NUL.
+    pub fn builder(name: &str) -> ServerBuilder<P> {
+        ServerBuilder::new(name)
+    }
+
+    /// Starts the listener thread, which calls `handler` for every message.
+    ///
+    /// # Errors
+    /// [`ServeError::Thread`]: the thread could not be started.
+    pub fn serve<H>(self, handler: H) -> Result<Running<P>, ServeError>
+    where
+        P: Dispatch<H>,
+        H: Send + 'static,
+    {
+        self.start(Box::new(HandlerService(handler)))
+    }
+
+    /// Starts the listener thread, which calls `handle` with every message whole. It gives the
+    /// reply of the same variant; for a notice that is the variant without a value.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Server, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Calc { Note(String), #[shm(reply = u32)] Add { a: u32, b: u32 } }
+    /// let running = Server::<Calc>::bind("calc")?.serve_fn(|_cx, message| match message {
+    ///     Calc::Note(text) => {
+    ///         println!("{text}");
+    ///         CalcReply::Note
+    ///     }
+    ///     Calc::Add { a, b } => CalcReply::Add(a + b),
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ServeError::Thread`]: the thread could not be started.
+    pub fn serve_fn<F>(self, handle: F) -> Result<Running<P>, ServeError>
+    where
+        F: for<'m> FnMut(&Context<P>, P::Borrowed<'m>) -> P::Reply + Send + 'static,
+    {
+        self.start(Box::new(FnService(handle)))
+    }
+
+    fn start(self, service: Box<dyn Service<P>>) -> Result<Running<P>, ServeError> {
+        let shared = Arc::new(Shared::new(self.registry, self.settings));
+        Running::start(shared, service)
+    }
+}
+
+impl<P: ShmMessage> fmt::Debug for Server<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

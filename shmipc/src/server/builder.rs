@@ -1,0 +1,202 @@
+//! A server's options.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::Server;
+use crate::doorbell::Doorbell;
+use crate::error::{BindError, ConfigError};
+use crate::link::Manner;
+use crate::message::ShmMessage;
+use crate::options::{
+    self, DEFAULT_DEADLINE, DEFAULT_MAX_MESSAGE, DEFAULT_MAX_QUEUED, DEFAULT_RING_SIZE,
+};
+use crate::ring::MAXIMUM_CAPACITY;
+use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
+use crate::wait;
+
+/// Links that a server takes where the user chose no limit.
+const DEFAULT_MAX_LINKS: usize = 256;
+/// Shared memory for each link where the user chose no limit.
+const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
+
+/// What a server does with events for a client that does not read, once the client's lane and its
+/// private queue are full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum BackPressure {
+    /// Drop the event and count it; the client is told how many it missed, at the place in the
+    /// order where they are missing (`messages_missed` of its handler, or `on_missed`).
+    #[default]
+    DropAndCount,
+    /// Close the link: [`Departure::TooSlow`](crate::Departure::TooSlow).
+    Close,
+}
+
+/// Everything a server was told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) registry: RegistryOptions,
+    pub(crate) manner: Manner,
+    pub(crate) deadline: Duration,
+    pub(crate) back_pressure: BackPressure,
+    pub(crate) max_link_memory: usize,
+}
+
+/// A server's options; [`bind`](Self::bind) takes the name.
+///
+/// | option | default | range |
+/// |---|---|---|
+/// | [`ring_size`](Self::ring_size) | 256 KiB | power of two, 4 KiB to 1 GiB |
+/// | [`max_message`](Self::max_message) | 64 MiB | 16 bytes to 1 GiB |
+/// | [`max_links`](Self::max_links) | 256 | 1 to 4,032 |
+/// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | what the rings take, to 5 GiB |
+/// | [`max_queued`](Self::max_queued) | 4 MiB | 1 KiB to 4 GiB |
+/// | [`deadline`](Self::deadline) | 5 s | above zero |
+/// | [`back_pressure`](Self::back_pressure) | [`BackPressure::DropAndCount`] | |
+/// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
+/// | [`doorbell`](Self::doorbell) | [`Doorbell::Futex`] | |
+/// | [`checksums`](Self::checksums) | on | |
+#[must_use = "nothing happens before `bind`"]
+pub struct ServerBuilder<P> {
+    name: String,
+    settings: Settings,
+    protocol: PhantomData<fn(P)>,
+}
+
+impl<P: ShmMessage> ServerBuilder<P> {
+    pub(super) fn new(name: &str) -> Self {
+        let settings = Settings {
+            registry: RegistryOptions {
+                doorbell: Doorbell::default(),
+                checksums: true,
+                max_message: DEFAULT_MAX_MESSAGE,
+                message_ring: DEFAULT_RING_SIZE,
+                reply_ring: DEFAULT_RING_SIZE,
+                max_links: DEFAULT_MAX_LINKS,
+            },
+            manner: Manner {
+                spin: wait::default_spin(),
+                queue_maximum: DEFAULT_MAX_QUEUED,
+            },
+            deadline: DEFAULT_DEADLINE,
+            back_pressure: BackPressure::default(),
+            max_link_memory: DEFAULT_MAX_LINK_MEMORY,
+        };
+        Self {
+            name: name.into(),
+            settings,
+            protocol: PhantomData,
+        }
+    }
+
+    /// Bytes in each of a link's four rings, where the client chooses no other size. Larger messages
+    /// pass too, in fragments.
+    pub fn ring_size(mut self, bytes: usize) -> Self {
+        self.settings.registry.message_ring = bytes;
+        self.settings.registry.reply_ring = bytes;
+        self
+    }
+
+    /// Largest message in bytes, encoded, in either direction.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.settings.registry.max_message = bytes;
+        self
+    }
+
+    /// Most clients at a time. A client beyond is refused with
+    /// [`Refusal::TooManyLinks`](crate::Refusal::TooManyLinks).
+    pub fn max_links(mut self, links: usize) -> Self {
+        self.settings.registry.max_links = links;
+        self
+    }
+
+    /// Most shared memory in bytes for one link; a client that asks for larger rings is refused.
+    pub fn max_link_memory(mut self, bytes: usize) -> Self {
+        self.settings.max_link_memory = bytes;
+        self
+    }
+
+    /// Most bytes that wait privately for one client's lane, for events as well as for replies. One
+    /// message always may, however large.
+    pub fn max_queued(mut self, bytes: usize) -> Self {
+        self.settings.manner.queue_maximum = bytes;
+        self
+    }
+
+    /// How long the server's own calls wait for a client's reply.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// What happens to events for a client that does not read.
+    pub fn back_pressure(mut self, policy: BackPressure) -> Self {
+        self.settings.back_pressure = policy;
+        self
+    }
+
+    /// How long to look for messages before sleeping, on this side. Zero never spins.
+    pub fn spin(mut self, budget: Duration) -> Self {
+        self.settings.manner.spin = budget;
+        self
+    }
+
+    /// How sleeping sides are woken, on both sides.
+    pub fn doorbell(mut self, kind: Doorbell) -> Self {
+        self.settings.registry.doorbell = kind;
+        self
+    }
+
+    /// Whether frames carry a checksum, on both sides. Off is faster, and a peer's stray write into
+    /// the ring may then come through as a wrong value.
+    pub fn checksums(mut self, on: bool) -> Self {
+        self.settings.registry.checksums = on;
+        self
+    }
+
+    /// Takes the name.
+    ///
+    /// # Errors
+    /// [`BindError`]: an option is out of range, the name cannot be one, a live server has it,
+    /// another user has it, or shared memory is full.
+    pub fn bind(self) -> Result<Server<P>, BindError> {
+        self.check()?;
+        let registry = Registry::bind::<P>(&self.name, &self.settings.registry)?;
+        Ok(Server {
+            registry,
+            settings: self.settings,
+            protocol: PhantomData,
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let Settings {
+            registry,
+            manner,
+            deadline,
+            max_link_memory,
+            ..
+        } = &self.settings;
+        options::check_ring_size(registry.message_ring)?;
+        options::check_ring_size(registry.reply_ring)?;
+        options::check_max_message(registry.max_message)?;
+        options::check_deadline("server's deadline", *deadline)?;
+        options::check_spin(manner.spin)?;
+        options::check_range("a limit of links", registry.max_links, 1, MAXIMUM_LINKS)?;
+        let needed = crate::segment::link::memory_for(registry.message_ring, registry.reply_ring);
+        let most = crate::segment::link::memory_for(MAXIMUM_CAPACITY, MAXIMUM_CAPACITY);
+        options::check_range("a link's memory limit", *max_link_memory, needed, most)?;
+        options::check_range("a queue limit", manner.queue_maximum, 1 << 10, 4 << 30)
+    }
+}
+
+impl<P> fmt::Debug for ServerBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish()
+    }
+}

@@ -1,0 +1,207 @@
+//! What handlers and other threads may do with a running server.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::builder::{BackPressure, Settings};
+use crate::codec::{self, TooLargeOr};
+use crate::error::{Departure, SendError};
+use crate::link::Link;
+use crate::message::ShmMessage;
+use crate::note::Goodbye;
+use crate::options::DEFAULT_DEADLINE;
+use crate::peer::Peer;
+use crate::segment::registry::Registry;
+
+/// What the listener and the handles have in common.
+pub(super) struct Shared {
+    pub(super) registry: Arc<Registry>,
+    pub(super) settings: Settings,
+    links: Mutex<BTreeMap<u64, Arc<Link>>>,
+    stop: AtomicBool,
+    /// Whether the listener has ended, with what it panicked, if it did.
+    ended: Mutex<Option<Result<(), String>>>,
+    ending: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(registry: Registry, settings: Settings) -> Self {
+        Self {
+            registry: Arc::new(registry),
+            settings,
+            links: Mutex::new(BTreeMap::new()),
+            stop: AtomicBool::new(false),
+            ended: Mutex::new(None),
+            ending: Condvar::new(),
+        }
+    }
+
+    pub(super) fn links(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Link>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.registry.bell().ring();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Gives the name free, though handles may keep the rest alive for longer.
+    pub(super) fn release_name(&self) {
+        self.registry.release();
+    }
+
+    pub(super) fn set_ended(&self, how: Result<(), String>) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
+        self.ending.notify_all();
+    }
+
+    /// Waits until the listener has ended; `None`: it has not within `patience`.
+    pub(super) fn wait_ended(&self, patience: Option<Duration>) -> Option<Result<(), String>> {
+        let started = Instant::now();
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(how) = ended.as_ref() {
+                return Some(how.clone());
+            }
+            ended = match patience {
+                None => self
+                    .ending
+                    .wait(ended)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let left = patience.checked_sub(started.elapsed())?;
+                    let waited = self.ending.wait_timeout(ended, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+/// A handle on a running server: for its handlers and for other threads of its process. Cheap to
+/// clone.
+pub struct ServerHandle<P> {
+    /// `None` where there is no server: in a client's handlers, in [`Local`](crate::Local).
+    shared: Option<Arc<Shared>>,
+    protocol: PhantomData<fn(P)>,
+}
+
+impl<P> Clone for ServerHandle<P> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            protocol: PhantomData,
+        }
+    }
+}
+
+/// What became of a broadcast.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Broadcast {
+    /// Clients to which the event was sent, or for which it waits.
+    pub delivered: usize,
+    /// Clients that do not read and missed it; they are told how many they missed, or were closed.
+    pub missed: usize,
+    /// Why it went to nobody: it cannot be encoded, or is too large for a link.
+    pub error: Option<SendError>,
+}
+
+impl<P: ShmMessage> ServerHandle<P> {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared: Some(shared),
+            protocol: PhantomData,
+        }
+    }
+
+    pub(crate) fn none() -> Self {
+        Self {
+            shared: None,
+            protocol: PhantomData,
+        }
+    }
+
+    pub(crate) fn default_deadline(&self) -> Duration {
+        self.shared
+            .as_ref()
+            .map_or(DEFAULT_DEADLINE, |shared| shared.settings.deadline)
+    }
+
+    /// Sends an event to every client that handles events. Encodes it once and never waits.
+    pub fn broadcast(&self, event: &<P::Events as ShmMessage>::Borrowed<'_>) -> Broadcast {
+        let mut result = Broadcast::default();
+        let Some(shared) = &self.shared else {
+            return result;
+        };
+        let maximum = shared.settings.registry.max_message;
+        let mut bytes = Vec::new();
+        if let Err(error) = codec::encode_to_vec(event, &mut bytes, maximum) {
+            result.error = Some(match error {
+                TooLargeOr::TooLarge { length } => SendError::TooLarge { length, maximum },
+                TooLargeOr::Value(error) => SendError::Encode(error),
+            });
+            return result;
+        }
+        let links: Vec<_> = shared.links().values().cloned().collect();
+        for link in links {
+            match link.notify_encoded(&bytes) {
+                Ok(()) => result.delivered += 1,
+                Err(SendError::Overflow { .. }) => {
+                    result.missed += 1;
+                    if shared.settings.back_pressure == BackPressure::Close {
+                        link.close(&Goodbye::TooSlow, Departure::TooSlow);
+                    }
+                }
+                Err(error @ SendError::TooLarge { .. }) => result.error = Some(error),
+                // Gone, or handles no events.
+                Err(_) => {}
+            }
+        }
+        result
+    }
+
+    /// Everybody who is linked now, in the order of their ids.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer<P::Events>> {
+        let timeout = self.default_deadline();
+        self.shared.as_ref().map_or_else(Vec::new, |shared| {
+            let links = shared.links();
+            links
+                .values()
+                .map(|link| Peer::new(Some(link.clone()), timeout))
+                .collect()
+        })
+    }
+
+    /// The peer with this id, if it is linked now.
+    #[must_use]
+    pub fn peer(&self, id: u64) -> Option<Peer<P::Events>> {
+        let link = self.shared.as_ref()?.links().get(&id)?.clone();
+        Some(Peer::new(Some(link), self.default_deadline()))
+    }
+
+    /// Has the server stop: clients learn that it stopped, the name is free. Does not wait for it.
+    pub fn stop(&self) {
+        if let Some(shared) = &self.shared {
+            shared.stop();
+        }
+    }
+}
+
+impl<P> fmt::Debug for ServerHandle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let links = self.shared.as_ref().map(|shared| shared.links().len());
+        f.debug_struct("ServerHandle")
+            .field("links", &links)
+            .finish_non_exhaustive()
+    }
+}

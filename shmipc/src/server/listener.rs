@@ -1,0 +1,277 @@
+//! The server's listener: one thread that takes clients on, takes their messages in turn, dispatches
+//! them, and lets go of who is gone.
+//!
+//! Only *active* links are looked at. A link that was quiet for a whole spin budget is parked: its
+//! client then sets the link's ready bit in the registry with its next message, and that makes it
+//! active again. So an idle link costs nothing, however many there are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::handle::{ServerHandle, Shared};
+use crate::context::Context;
+use crate::dispatch::{Service, panic_text};
+use crate::error::{Departure, Refusal};
+use crate::link::{Attention, Link};
+use crate::message::ShmMessage;
+use crate::note::Goodbye;
+use crate::segment::link::{BellId, LinkSegment};
+use crate::segment::registry::Offer;
+use crate::session::{Progress, Session};
+use crate::wait::{self, BLIND_SLICE, IDLE_SLICE};
+
+pub(super) struct Listener<P: ShmMessage> {
+    shared: Arc<Shared>,
+    service: Box<dyn Service<P>>,
+    /// By link index.
+    sessions: Vec<Option<Session<P>>>,
+    /// Indices of the links that are looked at, in turn.
+    active: Vec<Active>,
+    last_id: u64,
+    /// When the slow round (dead claimers, deaths that nobody told) was made.
+    slow_round: Instant,
+    /// Turns of the loop, for a look at the clock once in a while.
+    turns: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Active {
+    index: usize,
+    stuck: bool,
+}
+
+impl<P: ShmMessage> Listener<P> {
+    pub(super) fn new(shared: Arc<Shared>, service: Box<dyn Service<P>>) -> Self {
+        Self {
+            shared,
+            service,
+            sessions: Vec::new(),
+            active: Vec::new(),
+            last_id: 0,
+            slow_round: Instant::now(),
+            turns: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            while !self.shared.is_stopping() {
+                self.look_for_ready();
+                if !self.serve_active() && !self.spin() && self.park_active() {
+                    self.sleep();
+                }
+                self.slow_round();
+            }
+        }));
+        self.close_all();
+        let shared = self.shared.clone();
+        // The handler goes before the end is told: `stop` means that it is gone.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
+        let how = ran.and(dropped).map_err(|panic| panic_text(panic.as_ref()));
+        shared.release_name();
+        shared.set_ended(how);
+    }
+
+    /// Makes links active that asked for it, and takes offered ones on.
+    fn look_for_ready(&mut self) {
+        if !self.shared.registry.has_ready() {
+            return;
+        }
+        let registry = self.shared.registry.clone();
+        let mut ready = Vec::new();
+        let offered = registry.take_ready(|index| ready.push(index));
+        for index in ready {
+            self.activate(index);
+        }
+        if offered {
+            for offer in registry.offers() {
+                let answer = self.take_on(offer);
+                registry.answer(offer, answer.as_ref().map(|_| ()));
+                if let Ok(index) = answer {
+                    self.welcome(index);
+                }
+            }
+        }
+    }
+
+    fn activate(&mut self, index: usize) {
+        if let Some(Some(session)) = self.sessions.get_mut(index) {
+            session.unpark();
+            if !self.active.iter().any(|active| active.index == index) {
+                self.active.push(Active {
+                    index,
+                    stuck: false,
+                });
+            }
+        }
+    }
+
+    /// A batch from each active link. `true`: there was something.
+    fn serve_active(&mut self) -> bool {
+        let mut busy = false;
+        let mut position = 0;
+        while let Some(active) = self.active.get_mut(position) {
+            let index = active.index;
+            let Some(Some(session)) = self.sessions.get_mut(index) else {
+                self.active.swap_remove(position);
+                continue;
+            };
+            match session.process(self.service.as_mut()) {
+                Progress::Busy => {
+                    active.stuck = false;
+                    busy = true;
+                }
+                Progress::Idle => active.stuck = false,
+                Progress::Stuck => active.stuck = true,
+                Progress::Ended(departure) => {
+                    self.let_go(index, &departure);
+                    continue;
+                }
+            }
+            position += 1;
+        }
+        busy
+    }
+
+    /// `true`: something came within the spin budget.
+    fn spin(&mut self) -> bool {
+        let (shared, sessions, active) = (&self.shared, &mut self.sessions, &self.active);
+        wait::spin(shared.settings.manner.spin, || {
+            let data = active.iter().any(|active| {
+                let session = sessions.get_mut(active.index).and_then(Option::as_mut);
+                !active.stuck && session.is_some_and(Session::has_data)
+            });
+            (data || shared.registry.has_ready() || shared.is_stopping()).then_some(())
+        })
+        .is_some()
+    }
+
+    /// Parks all active links. `false`: some have something to do after all.
+    fn park_active(&mut self) -> bool {
+        let mut position = 0;
+        while let Some(active) = self.active.get(position).copied() {
+            let Some(Some(session)) = self.sessions.get_mut(active.index) else {
+                self.active.swap_remove(position);
+                continue;
+            };
+            // A link that was made active by its client's death, and not by a message, ends here.
+            let alive = session.check_life().is_none();
+            if session.park(active.stuck) && alive {
+                self.active.swap_remove(position);
+            } else {
+                session.unpark();
+                position += 1;
+            }
+        }
+        self.active.is_empty()
+    }
+
+    fn sleep(&self) {
+        let registry = &self.shared.registry;
+        let token = registry.bell().token();
+        registry.announce_wait();
+        if !registry.has_ready() && !self.shared.is_stopping() {
+            registry.bell().sleep(token, self.slice());
+        }
+        registry.withdraw_wait();
+    }
+
+    fn slice(&self) -> std::time::Duration {
+        let blind = self
+            .sessions
+            .iter()
+            .flatten()
+            .any(|session| !session.link().is_watched());
+        if blind { BLIND_SLICE } else { IDLE_SLICE }
+    }
+
+    /// Once in a while: what no bell tells.
+    fn slow_round(&mut self) {
+        // A look at the clock for each busy turn of the loop would cost as much as the turn.
+        self.turns = self.turns.wrapping_add(1);
+        let skip = !self.active.is_empty() && !self.turns.is_multiple_of(1024);
+        if skip || self.slow_round.elapsed() < self.slice() {
+            return;
+        }
+        self.slow_round = Instant::now();
+        self.shared.registry.reap_slots();
+        let gone: Vec<usize> = self
+            .sessions
+            .iter()
+            .enumerate()
+            .filter_map(|(index, session)| session.as_ref()?.check_life().map(|_| index))
+            .collect();
+        for index in gone {
+            self.activate(index);
+        }
+    }
+
+    /// Opens an offered link. Gives its index.
+    fn take_on(&mut self, offer: Offer) -> Result<usize, Refusal> {
+        let settings = &self.shared.settings;
+        let free = self.sessions.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.sessions.len());
+        if index >= settings.registry.max_links {
+            return Err(Refusal::TooManyLinks);
+        }
+        let segment = LinkSegment::open(offer.link_id).map_err(|_| Refusal::BadLink)?;
+        let options = *segment.options();
+        let fits = options.segment_length() <= settings.max_link_memory
+            && options.max_message <= settings.registry.max_message
+            && options.doorbell == settings.registry.doorbell
+            && options.fingerprint == P::FINGERPRINT;
+        if !fits {
+            return Err(Refusal::BadLink);
+        }
+        let id = self.last_id + 1;
+        let attention = Attention::Local(self.shared.registry.clone(), index);
+        segment.accept(index, id);
+        let bell = segment.bell(BellId::ClientReplies);
+        let (link, inbound) =
+            Link::new(segment, id, attention, settings.manner).map_err(|_| Refusal::BadLink)?;
+        self.last_id = id;
+        self.shared.links().insert(id, link.clone());
+        let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
+        let session = Session::new(link, inbound, context);
+        if index == self.sessions.len() {
+            self.sessions.push(None);
+        }
+        if let Some(place) = self.sessions.get_mut(index) {
+            *place = Some(session);
+        }
+        if let Some(bell) = bell {
+            bell.ring();
+        }
+        Ok(index)
+    }
+
+    fn welcome(&mut self, index: usize) {
+        if let Some(Some(session)) = self.sessions.get(index) {
+            session.arrived(self.service.as_mut());
+        }
+        self.activate(index);
+    }
+
+    fn let_go(&mut self, index: usize, departure: &Departure) {
+        self.active.retain(|active| active.index != index);
+        let Some(session) = self.sessions.get_mut(index).and_then(Option::take) else {
+            return;
+        };
+        let link = session.link();
+        link.close(&Goodbye::Closed, departure.clone());
+        self.shared.links().remove(&link.peer().id);
+        session.departed(self.service.as_mut(), departure);
+    }
+
+    fn close_all(&mut self) {
+        for session in self.sessions.iter().flatten() {
+            session
+                .link()
+                .close(&Goodbye::ServerStopped, Departure::ClosedHere);
+        }
+        for index in 0..self.sessions.len() {
+            self.let_go(index, &Departure::ClosedHere);
+        }
+    }
+}

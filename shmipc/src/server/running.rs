@@ -1,0 +1,115 @@
+//! A server that serves.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::handle::{ServerHandle, Shared};
+use super::listener::Listener;
+use crate::dispatch::Service;
+use crate::error::ServeError;
+use crate::message::ShmMessage;
+
+/// How long stopping waits for a handler that is still running.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A server that serves. Dropping it stops it, as [`stop`](Self::stop) does.
+#[must_use = "dropping it stops the server"]
+pub struct Running<P: ShmMessage> {
+    shared: Arc<Shared>,
+    listener: Option<thread::JoinHandle<()>>,
+    protocol: PhantomData<fn(P)>,
+}
+
+impl<P: ShmMessage> Running<P> {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        service: Box<dyn Service<P>>,
+    ) -> Result<Self, ServeError> {
+        let listener = Listener::new(shared.clone(), service);
+        let listener = thread::Builder::new()
+            .name("shmipc-listener".into())
+            .spawn(move || listener.run())
+            .map_err(ServeError::Thread)?;
+        Ok(Self {
+            shared,
+            listener: Some(listener),
+            protocol: PhantomData,
+        })
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle<P> {
+        ServerHandle::new(self.shared.clone())
+    }
+
+    /// Waits until the server is stopped through a [`ServerHandle`].
+    ///
+    /// # Errors
+    /// [`ServeError::Panicked`]: the listener ended by a panic of its own.
+    pub fn join(mut self) -> Result<(), ServeError> {
+        let ended = self.shared.wait_ended(None);
+        self.finish(ended)
+    }
+
+    /// Stops the server and waits for the handler that is running, 5 seconds at most. Clients learn
+    /// that the server stopped; messages that it had not taken yet are not handled. The name is
+    /// free.
+    ///
+    /// # Errors
+    /// [`ServeError::StillRunning`]: a handler did not return in time; the listener is left to end
+    /// with it. [`ServeError::Panicked`]: the listener ended by a panic of its own.
+    pub fn stop(mut self) -> Result<(), ServeError> {
+        self.stop_within(STOP_PATIENCE)
+    }
+
+    fn stop_within(&mut self, patience: Duration) -> Result<(), ServeError> {
+        self.shared.stop();
+        // From inside a handler there is nobody to wait for but oneself.
+        let own = self
+            .listener
+            .as_ref()
+            .map(|listener| listener.thread().id());
+        if own == Some(thread::current().id()) {
+            self.listener = None;
+            return Ok(());
+        }
+        let ended = self.shared.wait_ended(Some(patience));
+        if ended.is_none() {
+            self.listener = None;
+            return Err(ServeError::StillRunning { waited: patience });
+        }
+        self.finish(ended)
+    }
+
+    fn finish(&mut self, ended: Option<Result<(), String>>) -> Result<(), ServeError> {
+        if let Some(listener) = self.listener.take() {
+            // It told its end just before, so this takes no time; a panic was told too.
+            drop(listener.join());
+        }
+        match ended {
+            Some(Err(text)) => Err(ServeError::Panicked(text)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<P: ShmMessage> Drop for Running<P> {
+    fn drop(&mut self) {
+        if self.listener.is_some() {
+            // Nobody to tell: whoever wants to know calls `stop`.
+            drop(self.stop_within(STOP_PATIENCE));
+        }
+    }
+}
+
+impl<P: ShmMessage> fmt::Debug for Running<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("server", &self.handle())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! One link as its listener has it: takes messages out of the lane and runs them.
+
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::dispatch::{self, Service};
+use crate::error::Departure;
+use crate::frame::Kind;
+use crate::link::Link;
+use crate::link::inbound::{Inbound, Received};
+use crate::message::ShmMessage;
+use crate::note::Goodbye;
+
+/// Messages taken from one link before the others have their turn.
+const BATCH: usize = 32;
+
+/// What a look at a link gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Messages were handled.
+    Busy,
+    /// Nothing to do.
+    Idle,
+    /// Nothing can be done until the peer reads its replies.
+    Stuck,
+    /// The link ended.
+    Ended(Departure),
+}
+
+/// One link as its listener has it.
+pub(crate) struct Session<P: ShmMessage> {
+    link: Arc<Link>,
+    inbound: Inbound,
+    context: Context<P>,
+    /// Said that this side sleeps.
+    parked: bool,
+}
+
+impl<P: ShmMessage> Session<P> {
+    pub(crate) fn new(link: Arc<Link>, inbound: Inbound, context: Context<P>) -> Self {
+        Self {
+            link,
+            inbound,
+            context,
+            parked: false,
+        }
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Handles up to a batch of messages.
+    pub(crate) fn process(&mut self, service: &mut dyn Service<P>) -> Progress {
+        self.link.flush();
+        let mut handled = 0;
+        let mut progress = Progress::Idle;
+        while handled < BATCH {
+            if self.link.replies().is_congested() {
+                progress = Progress::Stuck;
+                break;
+            }
+            match self.inbound.next() {
+                Ok(Some(received)) => {
+                    // Before the dispatch: a request behind this position certainly did not start.
+                    self.inbound.consumer().publish();
+                    self.run(service, received);
+                    handled += 1;
+                }
+                Ok(None) => break,
+                Err(violation) => return Progress::Ended(self.link.accuse(&violation)),
+            }
+        }
+        self.give_room();
+        if handled > 0 {
+            self.inbound.trim();
+            return Progress::Busy;
+        }
+        // All that came before the end has been handled.
+        match self.link.ended() {
+            Some(departure) => self.end_after_last_look(departure),
+            None => progress,
+        }
+    }
+
+    /// An end that was seen after an empty look: what came between the two is handled first.
+    fn end_after_last_look(&mut self, departure: Departure) -> Progress {
+        let more = departure != Departure::ClosedHere
+            && !self.link.replies().is_congested()
+            && self.inbound.consumer().has_data().unwrap_or(false);
+        if more {
+            Progress::Busy
+        } else {
+            Progress::Ended(departure)
+        }
+    }
+
+    fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
+        let (cx, link, payload) = (&self.context, &self.link, self.inbound.payload());
+        match received.kind {
+            Kind::Notice => dispatch::dispatch(service, cx, link, 0, payload),
+            Kind::Request => dispatch::dispatch(service, cx, link, received.call_id, payload),
+            Kind::Gap => {
+                let count = payload
+                    .first_chunk()
+                    .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+                dispatch::contain(|| service.messages_missed(cx, count));
+            }
+            Kind::Goodbye => link.heard(Goodbye::departure_from(payload)),
+            // These belong to the reply lane; `Inbound` never gives the last two.
+            Kind::Reply | Kind::Failure | Kind::Fragment | Kind::Pad => {}
+        }
+    }
+
+    fn give_room(&mut self) {
+        let consumer = self.inbound.consumer();
+        consumer.publish();
+        if consumer.producer_waits() {
+            self.link.ring_for_message_room();
+        }
+    }
+
+    /// Is there a message, as far as the shared position tells? Damage counts: the next look finds
+    /// it.
+    pub(crate) fn has_data(&mut self) -> bool {
+        self.inbound.consumer().has_data().unwrap_or(true)
+    }
+
+    /// Asks the kernel whether the peer lives.
+    pub(crate) fn check_life(&self) -> Option<Departure> {
+        self.link.ended_for_certain()
+    }
+
+    /// Says that this side is about to stop looking at the link. `false`: there is something to do
+    /// after all.
+    pub(crate) fn park(&mut self, stuck: bool) -> bool {
+        self.parked = true;
+        self.inbound.consumer().announce_wait();
+        // A damaged position is found by the next look.
+        let quiet = stuck || !self.inbound.consumer().has_data().unwrap_or(true);
+        if quiet && self.link.ended().is_none() {
+            return true;
+        }
+        self.unpark();
+        false
+    }
+
+    pub(crate) fn unpark(&mut self) {
+        if self.parked {
+            self.parked = false;
+            self.inbound.consumer().withdraw_wait();
+        }
+    }
+
+    pub(crate) fn arrived(&self, service: &mut dyn Service<P>) {
+        dispatch::contain(|| service.peer_arrived(&self.context));
+    }
+
+    pub(crate) fn departed(&self, service: &mut dyn Service<P>, departure: &Departure) {
+        dispatch::contain(|| service.peer_departed(&self.context, departure));
+    }
+}

@@ -1,0 +1,107 @@
+//! How waiting is done: a deadline that costs nothing until somebody waits, a spin of bounded time,
+//! and how long a sleep may last before the world is looked at again.
+
+use std::hint;
+use std::time::{Duration, Instant};
+
+/// About what a wake-up costs: then spinning first is never much worse than the best choice in
+/// hindsight.
+pub(crate) const DEFAULT_SPIN: Duration = Duration::from_micros(50);
+/// More would only burn a processor.
+pub(crate) const MAXIMUM_SPIN: Duration = Duration::from_secs(1);
+/// The longest sleep of somebody who waits for something: after it the peer's life is looked at.
+pub(crate) const WAITING_SLICE: Duration = Duration::from_millis(50);
+/// The longest sleep of a listener that has nothing to do. A death is noticed sooner where the
+/// kernel tells it ([`crate::watch`]).
+pub(crate) const IDLE_SLICE: Duration = Duration::from_millis(1_000);
+/// The same where the kernel does not tell deaths (another pid namespace).
+pub(crate) const BLIND_SLICE: Duration = Duration::from_millis(80);
+
+/// The spin budget where the user chose none: zero on a single processor, where spinning only keeps
+/// the other side from running.
+pub(crate) fn default_spin() -> Duration {
+    match std::thread::available_parallelism() {
+        Ok(processors) if processors.get() > 1 => DEFAULT_SPIN,
+        _ => Duration::ZERO,
+    }
+}
+
+/// A deadline whose clock is first read when somebody has to wait.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    timeout: Duration,
+    started: Option<Instant>,
+}
+
+impl Deadline {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            started: None,
+        }
+    }
+
+    /// Time left; `None` once it has passed.
+    pub(crate) fn left(&mut self) -> Option<Duration> {
+        let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
+        self.timeout
+            .checked_sub(elapsed)
+            .filter(|left| !left.is_zero())
+    }
+
+    /// Time waited so far.
+    pub(crate) fn waited(&self) -> Duration {
+        self.started
+            .map_or(Duration::ZERO, |started| started.elapsed())
+    }
+}
+
+/// Spins until `ready` gives something or the budget is used up.
+#[inline]
+pub(crate) fn spin<T>(budget: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    /// Looks between two looks at the clock, which costs as much as several of them.
+    const LOOKS: u32 = 32;
+    if let Some(found) = ready() {
+        return Some(found);
+    }
+    if budget.is_zero() {
+        return None;
+    }
+    let started = Instant::now();
+    loop {
+        for _ in 0..LOOKS {
+            hint::spin_loop();
+            if let Some(found) = ready() {
+                return Some(found);
+            }
+        }
+        if started.elapsed() >= budget {
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_starts_with_the_first_wait_and_ends() {
+        let mut deadline = Deadline::new(Duration::from_millis(1));
+        assert_eq!(deadline.waited(), Duration::ZERO);
+        while deadline.left().is_some() {}
+        assert!(deadline.waited() >= Duration::from_millis(1));
+    }
+
+    #[test]
+    fn spinning_gives_what_it_found_and_gives_up() {
+        let mut looks = 0;
+        let found = spin(Duration::from_secs(60), || {
+            looks += 1;
+            (looks == 100).then_some(looks)
+        });
+        assert_eq!(found, Some(100));
+        assert_eq!(spin(Duration::ZERO, || None::<()>), None);
+        assert_eq!(spin(Duration::from_micros(10), || None::<()>), None);
+    }
+}

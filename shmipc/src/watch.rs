@@ -1,0 +1,193 @@
+//! Deaths as the kernel tells them: one thread for the whole process sleeps until a watched process
+//! ends, and then wakes this process's side of the link. Only a hint that shortens the notice: whether
+//! the peer is dead is asked of the lock ([`crate::liveness`]). So a wrong pid (the peer's own word,
+//! or of another pid namespace) costs a wake-up at most.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::sys;
+
+type Wake = Box<dyn Fn() + Send>;
+
+struct Watched {
+    key: u64,
+    pidfd: Arc<OwnedFd>,
+    wake: Wake,
+}
+
+/// Everything that is watched. The thread ends when nothing is.
+struct Watcher {
+    watched: Vec<Watched>,
+    last_key: u64,
+    /// Tells the running thread that the list changed.
+    changed: Option<Arc<EventFd>>,
+}
+
+static WATCHER: Mutex<Watcher> = Mutex::new(Watcher {
+    watched: Vec::new(),
+    last_key: 0,
+    changed: None,
+});
+
+/// A watch that ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    key: u64,
+}
+
+impl Watch {
+    /// Calls `wake` once when process `pid` ends. `None` where the kernel does not tell (no such
+    /// process in this pid namespace, no more descriptors).
+    pub(crate) fn start(pid: u32, wake: impl Fn() + Send + 'static) -> Option<Self> {
+        if pid == 0 || pid == std::process::id() {
+            return None;
+        }
+        let pidfd = Arc::new(sys::open_pidfd(pid).ok()?);
+        let mut watcher = lock();
+        if watcher.changed.is_none() {
+            watcher.changed = Some(start_thread()?);
+        }
+        watcher.last_key += 1;
+        let key = watcher.last_key;
+        watcher.watched.push(Watched {
+            key,
+            pidfd,
+            wake: Box::new(wake),
+        });
+        watcher.tell();
+        Some(Self { key })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut watcher = lock();
+        let index = watcher
+            .watched
+            .iter()
+            .position(|watched| watched.key == self.key);
+        let ended = index.map(|index| watcher.watched.swap_remove(index));
+        watcher.tell();
+        drop(watcher);
+        // The closure may hold the last reference to something; not under the lock.
+        drop(ended);
+    }
+}
+
+impl Watcher {
+    fn tell(&self) {
+        if let Some(changed) = &self.changed {
+            // Fails only when 2^64 changes are pending, and then the thread is awake.
+            let _ = changed.write(1);
+        }
+    }
+}
+
+fn lock() -> MutexGuard<'static, Watcher> {
+    WATCHER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start_thread() -> Option<Arc<EventFd>> {
+    let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+    let changed = Arc::new(EventFd::from_value_and_flags(0, flags).ok()?);
+    let for_thread = Arc::clone(&changed);
+    thread::Builder::new()
+        .name("shmipc-watch".into())
+        .spawn(move || run(&for_thread))
+        .ok()
+        .map(|_| changed)
+}
+
+fn run(changed: &EventFd) {
+    loop {
+        let pidfds: Vec<(u64, Arc<OwnedFd>)> = {
+            let mut watcher = lock();
+            if watcher.watched.is_empty() {
+                // Under the lock, so that whoever starts a watch now starts a thread too.
+                watcher.changed = None;
+                return;
+            }
+            watcher
+                .watched
+                .iter()
+                .map(|w| (w.key, Arc::clone(&w.pidfd)))
+                .collect()
+        };
+        let ended = wait(changed, &pidfds);
+        for key in ended {
+            let mut watcher = lock();
+            let index = watcher
+                .watched
+                .iter()
+                .position(|watched| watched.key == key);
+            let watched = index.map(|index| watcher.watched.swap_remove(index));
+            drop(watcher);
+            if let Some(watched) = watched {
+                (watched.wake)();
+            }
+        }
+    }
+}
+
+/// Sleeps until the list changed or processes ended; gives the keys of those.
+fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
+    let mut fds = vec![PollFd::new(changed.as_fd(), PollFlags::POLLIN)];
+    fds.extend(
+        pidfds
+            .iter()
+            .map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
+    );
+    if nix::poll::poll(&mut fds, PollTimeout::NONE).is_err() {
+        return Vec::new();
+    }
+    // An empty counter is no error that matters: the list is read again either way.
+    let _ = changed.read();
+    let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
+    fds[1..]
+        .iter()
+        .zip(pidfds)
+        .filter(|(fd, _)| is_ready(fd))
+        .map(|(_, (key, _))| *key)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn the_end_of_a_process_is_told_once() {
+        let mut child = Command::new("sleep")
+            .arg("1000")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (told, ended) = mpsc::channel();
+        let watch = Watch::start(child.id(), move || told.send(()).unwrap()).unwrap();
+        assert!(ended.recv_timeout(Duration::from_millis(20)).is_err());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        ended
+            .recv_timeout(Duration::from_secs(30))
+            .expect("a watchdog: the end was not told");
+        drop(watch);
+        assert!(
+            ended.recv_timeout(Duration::from_secs(30)).is_err(),
+            "told twice"
+        );
+    }
+
+    #[test]
+    fn no_watch_on_nobody() {
+        assert!(Watch::start(0, || {}).is_none());
+        assert!(Watch::start(u32::MAX, || {}).is_none());
+    }
+}

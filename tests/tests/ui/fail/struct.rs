@@ -1,0 +1,10 @@
+//! A struct is no protocol.
+use serde::{Deserialize, Serialize};
+use shmipc::ShmMessage;
+
+#[derive(Serialize, Deserialize, ShmMessage)]
+pub struct Note {
+    text: String,
+}
+
+fn main() {}
