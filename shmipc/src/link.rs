@@ -55,7 +55,10 @@ impl Attention {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) spin: Duration,
+    /// Most bytes that wait privately for one lane.
     pub(crate) queue_maximum: usize,
+    /// Whether a peer for which more would have to wait is sent away.
+    pub(crate) close_when_full: bool,
 }
 
 /// One connection.
@@ -253,21 +256,32 @@ impl Link {
             }
             Role::Server => {
                 self.check_handled()?;
-                self.messages
-                    .send_queueing(self, label, value, WhenFull::Count)
-                    .map(drop)
+                // The sender learns that it was refused and may try again: nothing is missed yet.
+                let sent = self
+                    .messages
+                    .send_queueing(self, label, value, WhenFull::Refuse);
+                self.close_if_too_slow(sent)
             }
         }
     }
 
-    /// Sends an event that is encoded already. For the server.
+    /// Sends an event that is encoded already, one of a broadcast: if it is refused, the peer is
+    /// told that it missed one. For the server.
     pub(crate) fn notify_encoded(&self, bytes: &[u8]) -> Result<(), SendError> {
         self.check_open(Duration::MAX)?;
         self.check_handled()?;
         let label = Label::new(Kind::Notice, 0);
-        self.messages
-            .send_bytes(self, label, bytes, WhenFull::Count)
-            .map(drop)
+        let sent = self
+            .messages
+            .send_bytes(self, label, bytes, WhenFull::Count);
+        self.close_if_too_slow(sent)
+    }
+
+    fn close_if_too_slow(&self, sent: Result<Sent, SendError>) -> Result<(), SendError> {
+        if self.manner.close_when_full && matches!(sent, Err(SendError::Overflow { .. })) {
+            self.close(&Goodbye::TooSlow, Departure::TooSlow);
+        }
+        sent.map(drop)
     }
 
     /// Sends a request and waits for its reply.

@@ -1,1 +1,87 @@
-//! stub
+//! What the tests share: a protocol that can be asked to do anything, peers as real processes that
+//! can be killed and stopped, and a watchdog for whatever may hang.
+
+pub mod handler;
+pub mod process;
+pub mod protocol;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// A server name that nobody else uses.
+#[must_use]
+pub fn unique_name(test: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("test-{test}-{}-{count}", std::process::id())
+}
+
+/// Ends the whole test process if it is not dropped in time: a hang is a failure, not a wait.
+#[derive(Debug)]
+pub struct Watchdog(Option<mpsc::Sender<()>>);
+
+impl Watchdog {
+    /// Starts the watch.
+    #[must_use]
+    pub fn start(seconds: u64) -> Self {
+        let (alive, watch) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            if watch.recv_timeout(Duration::from_secs(seconds))
+                == Err(mpsc::RecvTimeoutError::Timeout)
+            {
+                eprintln!("watchdog: the test still ran after {seconds} s");
+                std::process::exit(101);
+            }
+        });
+        Self(Some(alive))
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Makes a test of each function for each kind of doorbell.
+#[macro_export]
+macro_rules! with_both_doorbells {
+    ($($test:ident),* $(,)?) => {
+        mod futex {
+            $(#[test] fn $test() { super::$test(shmipc::Doorbell::Futex) })*
+        }
+        mod event {
+            $(#[test] fn $test() { super::$test(shmipc::Doorbell::Event) })*
+        }
+    };
+}
+
+/// Names of this project's segments in shared memory, of every process on the machine.
+#[must_use]
+pub fn segment_names() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/dev/shm") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with("shmipc."))
+        .collect()
+}
+
+/// Open descriptors of a process.
+#[must_use]
+pub fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// A number from a process's status: `VmRSS` in KiB, `Threads`, `voluntary_ctxt_switches`.
+#[must_use]
+pub fn status(path: &str, field: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text
+        .lines()
+        .find(|line| line.split(':').next() == Some(field))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}

@@ -158,6 +158,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
             manner: Manner {
                 spin: self.spin,
                 queue_maximum: DEFAULT_MAX_QUEUED,
+                close_when_full: false,
             },
             handles_events: service.is_some(),
         };

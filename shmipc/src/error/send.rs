@@ -69,10 +69,10 @@ pub enum SendError {
         /// The peer's process id as it gave it.
         pid: u32,
     },
-    /// The private queue for a peer that does not read is full and its policy is to refuse.
+    /// The private queue for a peer that does not read is full.
     #[error(
-        "the peer (pid {pid}) does not read and {queued} bytes already wait for it; the event was \
-         dropped and counted, the peer will be told"
+        "the peer (pid {pid}) does not read and {queued} bytes already wait for it; the message was \
+         not sent, try again later or raise `max_queued`"
     )]
     Overflow {
         /// The peer's process id as it gave it.

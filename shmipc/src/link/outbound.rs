@@ -121,14 +121,16 @@ impl Outbound {
             Err(other) => return Err(refused(link, other)),
         }
         let mut bytes = std::mem::take(&mut state.scratch);
+        let largest_payload = state.producer.largest_payload();
+        // Others may send while this message is encoded.
+        drop(state);
         bytes.clear();
-        let encoded = codec::encode_to_vec(value, &mut bytes, self.maximum);
-        let sent = match encoded {
+        let sent = match codec::encode_to_vec(value, &mut bytes, self.maximum) {
             Err(error) => Err(too_large_or(error, self.maximum)),
-            Ok(()) if bytes.len() <= state.producer.largest_payload() => {
-                self.write_blocking(link, state, label, &bytes, deadline)
+            Ok(()) if bytes.len() <= largest_payload => {
+                self.write_blocking(link, label, &bytes, deadline)
             }
-            Ok(()) => self.stream_blocking(link, state, label, &bytes, deadline),
+            Ok(()) => self.stream_blocking(link, label, &bytes, deadline),
         };
         bytes.shrink_to(KEPT_BUFFER);
         self.lock().scratch = bytes;
@@ -156,15 +158,15 @@ impl Outbound {
         Ok(state)
     }
 
-    fn write_blocking<'a>(
-        &'a self,
+    fn write_blocking(
+        &self,
         link: &Link,
-        mut state: MutexGuard<'a, State>,
         label: Label,
         bytes: &[u8],
         deadline: &mut Deadline,
     ) -> Result<u64, SendError> {
         loop {
+            let mut state = self.my_turn(link, deadline)?;
             match state.producer.write(label, [bytes, &[]]) {
                 Ok(end) => {
                     self.notify(link, &state);
@@ -174,22 +176,21 @@ impl Outbound {
                     let seen = state.producer.seen_head();
                     drop(state);
                     self.wait_for_room(link, seen, deadline)?;
-                    state = self.my_turn(link, deadline)?;
                 }
                 Err(other) => return Err(refused(link, other)),
             }
         }
     }
 
-    fn stream_blocking<'a>(
-        &'a self,
+    fn stream_blocking(
+        &self,
         link: &Link,
-        mut state: MutexGuard<'a, State>,
         label: Label,
         bytes: &[u8],
         deadline: &mut Deadline,
     ) -> Result<u64, SendError> {
         let mut rest = Fragments::new(label, bytes.len());
+        let mut state = self.my_turn(link, deadline)?;
         state.streaming = true;
         let ended = loop {
             match rest.write_one(&mut state.producer, bytes) {

@@ -1,1 +1,451 @@
+//! Geometry, the wrap with forced positions, what strangers write, regressions, threads.
 
+use super::*;
+use crate::frame::{Checksums, Header, Kind};
+use crate::sync::Ordering;
+
+const CAPACITY: usize = MINIMUM_CAPACITY;
+const LARGEST: usize = CAPACITY / 2 - 16;
+
+fn pair() -> (Producer, Consumer) {
+    pair_with(Checksums::On)
+}
+
+fn pair_with(checksums: Checksums) -> (Producer, Consumer) {
+    let lane = Lane::private(CAPACITY);
+    // SAFETY: one producer and one consumer of a fresh lane.
+    let producer = unsafe { Producer::new(lane.clone(), checksums, usize::MAX) };
+    // SAFETY: as above.
+    let consumer = unsafe { Consumer::new(lane, checksums) };
+    (producer, consumer)
+}
+
+/// A pair that starts `before_end` bytes before the end of its third lap.
+fn pair_near_end(before_end: u64) -> (Producer, Consumer) {
+    let (mut producer, mut consumer) = pair();
+    let position = 3 * CAPACITY as u64 - before_end;
+    producer.force_position(position);
+    consumer.force_position(position);
+    (producer, consumer)
+}
+
+fn notice(call_id: u32) -> Label {
+    Label::new(Kind::Notice, call_id)
+}
+
+fn write(producer: &mut Producer, call_id: u32, bytes: &[u8]) -> u64 {
+    producer.write(notice(call_id), [bytes, &[]]).expect("room")
+}
+
+fn take(consumer: &mut Consumer) -> Result<Option<(Header, Vec<u8>)>, Violation> {
+    let Some(peeked) = consumer.peek()? else {
+        return Ok(None);
+    };
+    let header = peeked.header;
+    let mut bytes = Vec::new();
+    consumer.take(peeked, &mut bytes)?;
+    consumer.publish();
+    Ok(Some((header, bytes)))
+}
+
+/// Writes raw bytes where the producer would write next, and moves `tail` by `advance`.
+fn forge(producer: &Producer, bytes: &[u8], advance: u64) {
+    let lane = producer.lane();
+    let position = producer.position();
+    // SAFETY: the tests forge at most a header and stay inside the data.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), lane.address(position).as_ptr(), bytes.len());
+    }
+    lane.control()
+        .tail
+        .store(position + advance, Ordering::Release);
+}
+
+fn header_bytes(length: u32, kind: Kind) -> [u8; 16] {
+    let header = Header {
+        length,
+        kind,
+        flags: 0,
+        call_id: 0,
+    };
+    header.to_bytes(header.checksum(&[]))
+}
+
+// ---- geometry -----------------------------------------------------------------------------------
+
+#[test]
+fn an_empty_ring_gives_nothing() {
+    let (_, mut consumer) = pair();
+    assert_eq!(take(&mut consumer), Ok(None));
+    assert_eq!(consumer.has_data(), Ok(false));
+}
+
+#[test]
+fn a_frame_comes_out_as_it_went_in() {
+    let (mut producer, mut consumer) = pair();
+    assert_eq!(write(&mut producer, 7, b"hello"), 32);
+    let (header, bytes) = take(&mut consumer).unwrap().unwrap();
+    assert_eq!(
+        (header.kind, header.call_id, header.length),
+        (Kind::Notice, 7, 5)
+    );
+    assert_eq!(bytes, b"hello");
+    assert_eq!(take(&mut consumer), Ok(None));
+}
+
+#[test]
+fn the_header_in_the_ring_has_the_bytes_of_the_format() {
+    let (mut producer, _) = pair();
+    write(&mut producer, 0, b"hello");
+    let mut bytes = [0; 21];
+    // SAFETY: the frame was just written at position 0.
+    unsafe {
+        std::ptr::copy_nonoverlapping(producer.lane().address(0).as_ptr(), bytes.as_mut_ptr(), 21);
+    }
+    assert_eq!(&bytes[..4], [5, 0, 0, 0]);
+    assert_eq!(&bytes[4..8], 0x10e5_952f_u32.to_le_bytes());
+    assert_eq!(&bytes[8..16], [1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(&bytes[16..], b"hello");
+}
+
+#[test]
+fn an_empty_message_is_a_message() {
+    let (mut producer, mut consumer) = pair();
+    assert_eq!(write(&mut producer, 1, b""), 16);
+    assert_eq!(
+        take(&mut consumer).unwrap().map(|(_, bytes)| bytes),
+        Some(vec![])
+    );
+}
+
+#[test]
+fn the_largest_frame_fits_and_one_byte_more_does_not_by_encoding() {
+    let (mut producer, mut consumer) = pair();
+    // A `&[u8]` is encoded as eight bytes of length and the bytes.
+    let value = vec![7_u8; LARGEST - 8];
+    producer
+        .encode(notice(1), &value)
+        .expect("the largest frame fits an empty ring");
+    assert_eq!(take(&mut consumer).unwrap().unwrap().1.len(), LARGEST);
+    let value = vec![7_u8; LARGEST - 7];
+    assert!(matches!(
+        producer.encode(notice(1), &value),
+        Err(Refused::NoRoom)
+    ));
+}
+
+#[test]
+fn a_full_ring_refuses_and_takes_again_once_room_was_given_back() {
+    let (mut producer, mut consumer) = pair();
+    let frames = CAPACITY / 32;
+    for number in 0..frames {
+        write(&mut producer, number as u32, b"full");
+    }
+    assert!(matches!(
+        producer.write(notice(0), [b"", &[]]),
+        Err(Refused::NoRoom)
+    ));
+    let peeked = consumer.peek().unwrap().unwrap();
+    consumer.take(peeked, &mut Vec::new()).unwrap();
+    let refused = producer.write(notice(0), [b"more", &[]]);
+    assert!(
+        matches!(refused, Err(Refused::NoRoom)),
+        "taken, but not given back"
+    );
+    consumer.publish();
+    write(&mut producer, 99, b"more");
+    for number in 1..frames {
+        assert_eq!(
+            take(&mut consumer).unwrap().unwrap().0.call_id,
+            number as u32
+        );
+    }
+    assert_eq!(take(&mut consumer).unwrap().unwrap().0.call_id, 99);
+}
+
+#[test]
+fn a_refused_value_leaves_the_lane_as_it_was() {
+    struct Refuses;
+    impl serde::Serialize for Refuses {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("not today"))
+        }
+    }
+    let (mut producer, mut consumer) = pair();
+    match producer.encode(notice(1), &Refuses) {
+        Err(Refused::Encode(error)) => assert!(error.to_string().contains("not today")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(take(&mut consumer), Ok(None));
+    write(&mut producer, 2, b"after");
+    assert_eq!(take(&mut consumer).unwrap().unwrap().1, b"after");
+}
+
+#[test]
+fn a_smaller_maximum_bounds_frames_too() {
+    let lane = Lane::private(CAPACITY);
+    // SAFETY: the lane's one producer.
+    let mut producer = unsafe { Producer::new(lane, Checksums::On, 20) };
+    assert!(producer.encode(notice(1), &[1_u8; 12].as_slice()).is_ok());
+    assert!(matches!(
+        producer.encode(notice(1), &[1_u8; 13].as_slice()),
+        Err(Refused::NoRoom)
+    ));
+}
+
+// ---- the wrap -----------------------------------------------------------------------------------
+
+#[test]
+fn every_distance_to_the_end_and_every_size_wraps() {
+    for before_end in (16..=256).step_by(16) {
+        for size in 0..=260 {
+            let (mut producer, mut consumer) = pair_near_end(before_end);
+            let bytes: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
+            for number in 0..3 {
+                write(&mut producer, number, &bytes);
+                let (header, taken) = take(&mut consumer).unwrap().unwrap();
+                assert_eq!(
+                    (header.call_id, &taken),
+                    (number, &bytes),
+                    "{before_end} {size}"
+                );
+            }
+            assert_eq!(take(&mut consumer), Ok(None));
+        }
+    }
+}
+
+#[test]
+fn encoding_wraps_like_writing() {
+    for before_end in (16..=128).step_by(16) {
+        for size in 0..130 {
+            let (mut producer, mut consumer) = pair_near_end(before_end);
+            let value = vec![size as u8; size];
+            producer.encode(notice(5), &value).expect("room");
+            let (_, bytes) = take(&mut consumer).unwrap().unwrap();
+            assert_eq!(crate::codec::decode::<Vec<u8>>(&bytes).unwrap(), value);
+        }
+    }
+}
+
+#[test]
+fn no_pad_where_the_frame_ends_with_the_ring() {
+    let (mut producer, mut consumer) = pair_near_end(64);
+    assert_eq!(write(&mut producer, 1, &[9; 48]), 3 * CAPACITY as u64);
+    assert_eq!(take(&mut consumer).unwrap().unwrap().1, [9; 48]);
+}
+
+#[test]
+fn pad_and_frame_are_published_together() {
+    let (mut producer, _) = pair_near_end(32);
+    let end = write(&mut producer, 1, &[1; 100]);
+    assert_eq!(end, 3 * CAPACITY as u64 + 128);
+    assert_eq!(producer.lane().control().tail.load(Ordering::Relaxed), end);
+}
+
+// ---- strangers ----------------------------------------------------------------------------------
+
+#[test]
+fn impossible_producer_positions_are_violations() {
+    for tail in [8, CAPACITY as u64 + 16, u64::MAX, u64::MAX - 15, 1 << 63] {
+        let (producer, mut consumer) = pair();
+        producer
+            .lane()
+            .control()
+            .tail
+            .store(tail, Ordering::Release);
+        assert!(
+            matches!(take(&mut consumer), Err(Violation::Position { .. })),
+            "{tail}"
+        );
+    }
+}
+
+#[test]
+fn a_producer_position_that_goes_back_is_a_violation() {
+    let (mut producer, mut consumer) = pair_near_end(1024);
+    write(&mut producer, 1, b"one");
+    take(&mut consumer).unwrap().unwrap();
+    producer.lane().control().tail.store(16, Ordering::Release);
+    assert!(matches!(
+        take(&mut consumer),
+        Err(Violation::Position { .. })
+    ));
+}
+
+#[test]
+fn impossible_consumer_positions_are_violations() {
+    for head in [8, CAPACITY as u64 + 16, u64::MAX - 15] {
+        let (mut producer, _) = pair();
+        write(&mut producer, 1, b"one");
+        producer
+            .lane()
+            .control()
+            .head
+            .store(head, Ordering::Release);
+        let refused = loop {
+            if let Err(refused) = producer.write(notice(1), [&[0; 1000], &[]]) {
+                break refused;
+            }
+        };
+        assert!(
+            matches!(refused, Refused::Violation(Violation::Position { .. })),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn lengths_beyond_what_was_published_are_violations() {
+    for length in [1, 100, 4080, 4081, u32::MAX - 15, u32::MAX] {
+        let (producer, mut consumer) = pair();
+        forge(&producer, &header_bytes(length, Kind::Notice), 16);
+        assert!(
+            matches!(take(&mut consumer), Err(Violation::Length { .. })),
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn a_length_across_the_end_is_a_violation() {
+    let (producer, mut consumer) = pair_near_end(32);
+    forge(&producer, &header_bytes(64, Kind::Notice), 80);
+    assert!(matches!(take(&mut consumer), Err(Violation::Length { .. })));
+}
+
+#[test]
+fn pads_must_reach_the_end_and_have_a_frame_behind_them() {
+    let (producer, mut consumer) = pair_near_end(64);
+    forge(&producer, &header_bytes(16, Kind::Pad), 32);
+    assert!(matches!(take(&mut consumer), Err(Violation::Sequence(_))));
+
+    let (producer, mut consumer) = pair_near_end(64);
+    forge(&producer, &header_bytes(48, Kind::Pad), 64);
+    assert!(matches!(take(&mut consumer), Err(Violation::Sequence(_))));
+}
+
+#[test]
+fn a_changed_byte_is_a_violation_with_checksums_and_passes_without() {
+    for checksums in [Checksums::On, Checksums::Off] {
+        let (mut producer, mut consumer) = pair_with(checksums);
+        write(&mut producer, 1, b"hello");
+        // SAFETY: inside the frame just written.
+        unsafe { *producer.lane().address(16).as_ptr() = b'j' };
+        match (checksums, take(&mut consumer)) {
+            (Checksums::On, Err(Violation::Frame { .. })) => {}
+            (Checksums::Off, Ok(Some((_, bytes)))) => assert_eq!(bytes, b"jello"),
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+}
+
+// ---- waiting ------------------------------------------------------------------------------------
+
+#[test]
+fn waits_are_seen_by_the_other_side_until_withdrawn() {
+    let (producer, consumer) = pair();
+    assert!(!producer.consumer_waits() && !consumer.producer_waits());
+    consumer.announce_wait();
+    Producer::announce_wait(producer.lane());
+    Producer::announce_wait(producer.lane());
+    assert!(producer.consumer_waits() && consumer.producer_waits());
+    consumer.withdraw_wait();
+    Producer::withdraw_wait(producer.lane());
+    assert!(
+        !producer.consumer_waits() && consumer.producer_waits(),
+        "one thread still waits"
+    );
+    Producer::withdraw_wait(producer.lane());
+    assert!(!consumer.producer_waits());
+}
+
+#[test]
+fn a_frame_counts_as_taken_from_the_publishing_on() {
+    let (mut producer, mut consumer) = pair();
+    let end = write(&mut producer, 1, b"request");
+    let peeked = consumer.peek().unwrap().unwrap();
+    consumer.take(peeked, &mut Vec::new()).unwrap();
+    assert!(!producer.was_taken(end));
+    consumer.publish();
+    assert!(producer.was_taken(end));
+}
+
+// ---- against a model ----------------------------------------------------------------------------
+
+proptest::proptest! {
+    #[test]
+    fn any_sequence_of_writes_and_takes_is_a_queue(
+        start in 0_u64..256,
+        steps in proptest::collection::vec((proptest::bool::ANY, 0_usize..LARGEST), 1..400),
+    ) {
+        let (mut producer, mut consumer) = pair_near_end(start * 16);
+        let mut model = std::collections::VecDeque::new();
+        for (number, (writes, size)) in steps.into_iter().enumerate() {
+            if writes {
+                let bytes = vec![number as u8; size];
+                match producer.write(notice(number as u32), [&bytes, &[]]) {
+                    Ok(_) => model.push_back((number as u32, bytes)),
+                    Err(Refused::NoRoom) => proptest::prop_assert!(!model.is_empty()),
+                    Err(other) => panic!("{other:?}"),
+                }
+            } else {
+                let taken = take(&mut consumer).unwrap();
+                let taken = taken.map(|(header, bytes)| (header.call_id, bytes));
+                proptest::prop_assert_eq!(taken, model.pop_front());
+            }
+        }
+    }
+
+    #[test]
+    fn a_consumer_of_arbitrary_memory_ends_without_a_panic(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, CAPACITY),
+        tail in proptest::num::u64::ANY,
+        mask in proptest::bool::ANY,
+    ) {
+        let (producer, mut consumer) = pair();
+        // SAFETY: exactly the ring's data.
+        unsafe {
+            let data = producer.lane().address(0).as_ptr();
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, CAPACITY);
+        }
+        let tail = if mask { tail % (CAPACITY as u64 + 1) & !15 } else { tail };
+        producer.lane().control().tail.store(tail, Ordering::Release);
+        let mut frames = 0;
+        while let Ok(Some(_)) = take(&mut consumer) {
+            frames += 1;
+            proptest::prop_assert!(frames <= CAPACITY / 16);
+        }
+    }
+}
+
+// ---- threads ------------------------------------------------------------------------------------
+
+#[test]
+fn two_threads_pass_everything_in_order_through_the_smallest_ring() {
+    const MESSAGES: u32 = 200_000;
+    let (mut producer, mut consumer) = pair();
+    let writer = std::thread::spawn(move || {
+        for number in 0..MESSAGES {
+            let size = (number as usize * 7) % 300;
+            let bytes = vec![number as u8; size];
+            while producer.write(notice(number), [&bytes, &[]]).is_err() {
+                std::thread::yield_now();
+            }
+        }
+    });
+    let mut number = 0;
+    while number < MESSAGES {
+        match take(&mut consumer).expect("no violation") {
+            Some((header, bytes)) => {
+                assert_eq!(header.call_id, number);
+                assert_eq!(bytes.len(), (number as usize * 7) % 300);
+                assert!(bytes.iter().all(|byte| *byte == number as u8));
+                number += 1;
+            }
+            None => std::thread::yield_now(),
+        }
+    }
+    writer.join().unwrap();
+    assert_eq!(take(&mut consumer), Ok(None));
+}

@@ -26,8 +26,10 @@ const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum BackPressure {
-    /// Drop the event and count it; the client is told how many it missed, at the place in the
-    /// order where they are missing (`messages_missed` of its handler, or `on_missed`).
+    /// Refuse the event. Of a broadcast it is counted too, and the client is told how many it
+    /// missed, at the place in the order where they are missing (`messages_missed` of its handler,
+    /// or `on_missed`); who sends to one [`Peer`](crate::Peer) gets
+    /// [`SendError::Overflow`](crate::SendError::Overflow) and may try again.
     #[default]
     DropAndCount,
     /// Close the link: [`Departure::TooSlow`](crate::Departure::TooSlow).
@@ -40,7 +42,6 @@ pub(crate) struct Settings {
     pub(crate) registry: RegistryOptions,
     pub(crate) manner: Manner,
     pub(crate) deadline: Duration,
-    pub(crate) back_pressure: BackPressure,
     pub(crate) max_link_memory: usize,
 }
 
@@ -79,9 +80,9 @@ impl<P: ShmMessage> ServerBuilder<P> {
             manner: Manner {
                 spin: wait::default_spin(),
                 queue_maximum: DEFAULT_MAX_QUEUED,
+                close_when_full: false,
             },
             deadline: DEFAULT_DEADLINE,
-            back_pressure: BackPressure::default(),
             max_link_memory: DEFAULT_MAX_LINK_MEMORY,
         };
         Self {
@@ -133,7 +134,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
 
     /// What happens to events for a client that does not read.
     pub fn back_pressure(mut self, policy: BackPressure) -> Self {
-        self.settings.back_pressure = policy;
+        self.settings.manner.close_when_full = policy == BackPressure::Close;
         self
     }
 

@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::builder::{BackPressure, Settings};
+use super::builder::Settings;
 use crate::codec::{self, TooLargeOr};
-use crate::error::{Departure, SendError};
+use crate::error::SendError;
 use crate::link::Link;
 use crate::message::ShmMessage;
-use crate::note::Goodbye;
 use crate::options::DEFAULT_DEADLINE;
 use crate::peer::Peer;
 use crate::segment::registry::Registry;
@@ -155,12 +154,7 @@ impl<P: ShmMessage> ServerHandle<P> {
         for link in links {
             match link.notify_encoded(&bytes) {
                 Ok(()) => result.delivered += 1,
-                Err(SendError::Overflow { .. }) => {
-                    result.missed += 1;
-                    if shared.settings.back_pressure == BackPressure::Close {
-                        link.close(&Goodbye::TooSlow, Departure::TooSlow);
-                    }
-                }
+                Err(SendError::Overflow { .. }) => result.missed += 1,
                 Err(error @ SendError::TooLarge { .. }) => result.error = Some(error),
                 // Gone, or handles no events.
                 Err(_) => {}

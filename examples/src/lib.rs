@@ -1,0 +1,7 @@
+//! What the example programs have in common: processes of their own, and how they end.
+
+mod child;
+mod cli;
+
+pub use child::ChildGuard;
+pub use cli::{finish, printable, unique_name};
