@@ -71,7 +71,6 @@ impl Inbound {
                 self.forget_partial();
                 self.frame.clear();
                 self.consumer.take(peeked, &mut self.frame)?;
-                self.assembled = false;
                 return Ok(Some(Received {
                     kind: header.kind,
                     call_id: header.call_id,
@@ -116,11 +115,8 @@ impl Inbound {
 
     /// Gives memory back that one large message needed. Call when its payload is done with.
     pub(crate) fn trim(&mut self) {
-        if self.assembled {
-            self.assembly.clear();
-            self.assembled = false;
-        }
         if self.partial.is_none() {
+            self.forget_partial();
             self.assembly.shrink_to(KEPT_BUFFER);
         }
         if self.frame.capacity() > KEPT_BUFFER {
@@ -141,6 +137,7 @@ impl Inbound {
 
     fn forget_partial(&mut self) {
         self.partial = None;
+        self.assembled = false;
         self.assembly.clear();
     }
 
@@ -190,6 +187,135 @@ impl Inbound {
                 Ok(partial.message)
             }
             _ => Err(Violation::Sequence("fragments shorter than their message")),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::frame::Checksums;
+    use crate::ring::{Label, Lane, MINIMUM_CAPACITY, Producer};
+
+    const MAXIMUM: usize = 10_000;
+
+    fn pair() -> (Producer, Inbound) {
+        let lane = Lane::private(MINIMUM_CAPACITY);
+        // SAFETY: one producer and one consumer of a fresh lane.
+        let producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
+        // SAFETY: as above.
+        let consumer = unsafe { Consumer::new(lane, Checksums::On) };
+        (producer, Inbound::new(consumer, MAXIMUM))
+    }
+
+    fn fragment(producer: &mut Producer, id: u32, first: bool, last: bool, parts: [&[u8]; 2]) {
+        let flags = FragmentFlags {
+            first,
+            last,
+            kind: Kind::Notice,
+        }
+        .to_u8();
+        let label = Label {
+            kind: Kind::Fragment,
+            flags,
+            call_id: id,
+        };
+        producer.write(label, parts).unwrap();
+    }
+
+    fn length(bytes: u64) -> [u8; 8] {
+        bytes.to_le_bytes()
+    }
+
+    fn next(inbound: &mut Inbound) -> Result<Option<Vec<u8>>, Violation> {
+        Ok(inbound.next()?.map(|_| inbound.payload().to_vec()))
+    }
+
+    #[test]
+    fn fragments_become_one_message() {
+        let (mut producer, mut inbound) = pair();
+        fragment(&mut producer, 3, true, false, [&length(6), b"abc"]);
+        assert_eq!(next(&mut inbound), Ok(None));
+        fragment(&mut producer, 3, false, true, [b"def", b""]);
+        let received = inbound.next().unwrap().unwrap();
+        assert_eq!(
+            received,
+            Received {
+                kind: Kind::Notice,
+                call_id: 3
+            }
+        );
+        assert_eq!(inbound.payload(), b"abcdef");
+    }
+
+    /// Giving memory back between two messages once took the second one's beginning with it.
+    #[test]
+    fn trimming_keeps_a_message_that_has_begun() {
+        let (mut producer, mut inbound) = pair();
+        fragment(&mut producer, 0, true, true, [&length(3), b"old"]);
+        fragment(&mut producer, 0, true, false, [&length(4), b"ne"]);
+        assert_eq!(next(&mut inbound), Ok(Some(b"old".to_vec())));
+        assert_eq!(next(&mut inbound), Ok(None));
+        inbound.trim();
+        fragment(&mut producer, 0, false, true, [b"wr", b""]);
+        assert_eq!(next(&mut inbound), Ok(Some(b"newr".to_vec())));
+    }
+
+    #[test]
+    fn a_message_given_up_halfway_is_never_seen() {
+        let (mut producer, mut inbound) = pair();
+        fragment(&mut producer, 0, true, false, [&length(100), b"given up"]);
+        producer
+            .write(Label::new(Kind::Notice, 0), [b"whole", &[]])
+            .unwrap();
+        fragment(
+            &mut producer,
+            0,
+            true,
+            false,
+            [&length(100), b"given up too"],
+        );
+        fragment(&mut producer, 0, true, true, [&length(2), b"ok"]);
+        assert_eq!(next(&mut inbound), Ok(Some(b"whole".to_vec())));
+        assert_eq!(next(&mut inbound), Ok(Some(b"ok".to_vec())));
+        assert_eq!(next(&mut inbound), Ok(None));
+    }
+
+    #[test]
+    fn what_no_correct_peer_sends_is_a_violation() {
+        type Forge = fn(&mut Producer);
+        let cases: [(&str, Forge); 8] = [
+            ("continues nothing", |p| {
+                fragment(p, 0, false, true, [b"x", b""])
+            }),
+            ("no length", |p| {
+                fragment(p, 0, true, false, [b"1234567", b""])
+            }),
+            ("too large", |p| {
+                fragment(p, 0, true, false, [&length(10_001), b"x"])
+            }),
+            ("absurd", |p| {
+                fragment(p, 0, true, false, [&length(u64::MAX), b"x"])
+            }),
+            ("first too long", |p| {
+                fragment(p, 0, true, false, [&length(1), b"xy"])
+            }),
+            ("too short", |p| {
+                fragment(p, 0, true, true, [&length(3), b"xy"])
+            }),
+            ("another's", |p| {
+                fragment(p, 1, true, false, [&length(3), b"x"]);
+                fragment(p, 2, false, false, [b"y", b""]);
+            }),
+            ("empty", |p| {
+                fragment(p, 1, true, false, [&length(3), b"x"]);
+                fragment(p, 1, false, false, [b"", b""]);
+            }),
+        ];
+        for (name, forge) in cases {
+            let (mut producer, mut inbound) = pair();
+            forge(&mut producer);
+            assert!(next(&mut inbound).is_err(), "{name}");
         }
     }
 }

@@ -35,8 +35,8 @@ pub(crate) enum Index {
     Checked,
     /// The client has measured.
     Measured,
-    /// What the client did and saw: its last message. The reply is what the server counted.
-    #[shm(reply = Result<Traffic, RunError>)]
+    /// What the client did and saw: its last message.
+    #[shm(reply = Result<(), RunError>)]
     Report { report: Box<Report> },
     /// Everything that the server knows.
     #[shm(reply = Summary)]

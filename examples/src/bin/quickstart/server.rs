@@ -234,7 +234,7 @@ impl IndexHandler for Indexer {
         }
     }
 
-    fn report(&mut self, cx: &Context<Index>, report: Box<Report>) -> Result<Traffic, RunError> {
+    fn report(&mut self, cx: &Context<Index>, report: Box<Report>) -> Result<(), RunError> {
         let events = self.events;
         let store = self.asked(cx).ok_or(RunError::NoHello)?;
         // Numbered from 1 on, and sent to all: so many it must have seen.
@@ -242,7 +242,7 @@ impl IndexHandler for Indexer {
         let (client, traffic, totals) = (store.client, store.traffic, store.totals());
         store.report = Some(report.clone());
         self.compare(client, (totals, traffic), &report);
-        Ok(traffic)
+        Ok(())
     }
 
     fn summary(&mut self, _cx: &Context<Index>) -> Summary {
