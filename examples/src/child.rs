@@ -38,7 +38,7 @@ impl ChildGuard {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .with_context(|| format!("cannot start {} as the {name}", program.display()))?;
+            .with_context(|| format!("cannot start {} as {name}", program.display()))?;
         Ok(Self {
             child,
             name: name.into(),
@@ -63,7 +63,7 @@ impl ChildGuard {
     /// The system cannot tell.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let status = self.child.try_wait();
-        status.with_context(|| format!("cannot ask how the {} is", self.name))
+        status.with_context(|| format!("cannot ask how {} is", self.name))
     }
 
     /// Fails if the process has ended with a failure. `true`: it has ended well.
@@ -74,7 +74,7 @@ impl ChildGuard {
         match self.ended()? {
             None => Ok(false),
             Some(status) if status.success() => Ok(true),
-            Some(status) => bail!("the {} (pid {}) failed: {status}", self.name, self.pid()),
+            Some(status) => bail!("{} (pid {}) failed: {status}", self.name, self.pid()),
         }
     }
 
@@ -87,7 +87,7 @@ impl ChildGuard {
         while !self.has_succeeded()? {
             if started.elapsed() >= patience {
                 bail!(
-                    "the {} (pid {}) did not end within {patience:?}",
+                    "{} (pid {}) did not end within {patience:?}",
                     self.name,
                     self.pid()
                 );

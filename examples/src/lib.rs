@@ -2,6 +2,8 @@
 
 mod child;
 mod cli;
+mod remains;
 
 pub use child::ChildGuard;
 pub use cli::{finish, printable, unique_name};
+pub use remains::Remains;

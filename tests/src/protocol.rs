@@ -1,5 +1,7 @@
 //! The tests' protocol.
 
+#![allow(missing_docs, reason = "the fields of the variants say it all")]
+
 use serde::{Deserialize, Serialize};
 use shmipc::ShmMessage;
 
