@@ -9,7 +9,9 @@ use shmipc::{CallError, Client, Departure, Doorbell, Outcome, Server};
 use shmipc_tests::handler::Prober;
 use shmipc_tests::process::PeerProcess;
 use shmipc_tests::protocol::{Probe, ProbeClient, pattern};
-use shmipc_tests::{Watchdog, descriptors, segment_names, status, unique_name, with_both_doorbells};
+use shmipc_tests::{
+    Watchdog, descriptors, segment_names, status, unique_name, with_both_doorbells,
+};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -20,7 +22,11 @@ with_both_doorbells!(
 );
 
 fn kind(doorbell: Doorbell) -> &'static str {
-    if doorbell == Doorbell::Event { "doorbell=event" } else { "doorbell=futex" }
+    if doorbell == Doorbell::Event {
+        "doorbell=event"
+    } else {
+        "doorbell=futex"
+    }
 }
 
 fn serve(name: &str, options: &[&str]) -> PeerProcess {
@@ -62,7 +68,14 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
                     assert_eq!(reply, ticket);
                     assert!(ran.contains(&ticket));
                 }
-                (ticket, Err(CallError::PeerGone { departure, outcome, pid })) => {
+                (
+                    ticket,
+                    Err(CallError::PeerGone {
+                        departure,
+                        outcome,
+                        pid,
+                    }),
+                ) => {
                     assert_eq!(departure, Departure::Died);
                     assert_eq!(pid, server.pid());
                     let not_started = outcome == Outcome::NotStarted;
@@ -73,7 +86,10 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
             }
         }
         let error = client.process_id().unwrap_err();
-        assert!(error.is_peer_gone() && error.outcome() == Outcome::NotStarted, "{error:?}");
+        assert!(
+            error.is_peer_gone() && error.outcome() == Outcome::NotStarted,
+            "{error:?}"
+        );
     }
     // One call was running, those behind it were not.
     assert!(outcomes.contains(&Outcome::MayHaveRun) && outcomes.contains(&Outcome::NotStarted));
@@ -84,7 +100,10 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
 fn a_killed_client_disturbs_nobody(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(120);
     let name = unique_name("client-killed");
-    let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
+    let server = Server::<Probe>::builder(&name)
+        .doorbell(doorbell)
+        .bind()
+        .unwrap();
     let running = server.serve(Prober::default()).unwrap();
     let client = Client::<Probe>::connect(&name).unwrap();
     for round in 1..=10 {
@@ -98,7 +117,12 @@ fn a_killed_client_disturbs_nobody(doorbell: Doorbell) {
         let (arrivals, departures) = client.comings().unwrap();
         assert_eq!(arrivals, round + 1);
         assert_eq!(departures.len() as u64, round);
-        assert!(departures.iter().all(|how| how.contains("without a goodbye")), "{departures:?}");
+        assert!(
+            departures
+                .iter()
+                .all(|how| how.contains("without a goodbye")),
+            "{departures:?}"
+        );
     }
     running.stop().unwrap();
 }
@@ -115,7 +139,9 @@ fn a_server_killed_while_a_large_message_is_on_its_way(doorbell: Doorbell) {
         let sender = thread::spawn(move || {
             let mut sent = 0;
             loop {
-                match client.send(&Probe::Bytes { bytes: pattern(4 << 20) }) {
+                match client.send(&Probe::Bytes {
+                    bytes: pattern(4 << 20),
+                }) {
                     Ok(()) => sent += 1,
                     Err(error) => return (sent, error),
                 }
@@ -125,7 +151,13 @@ fn a_server_killed_while_a_large_message_is_on_its_way(doorbell: Doorbell) {
         server.kill();
         let (_, error) = sender.join().unwrap();
         assert!(
-            matches!(error, shmipc::SendError::PeerGone { departure: Departure::Died, .. }),
+            matches!(
+                error,
+                shmipc::SendError::PeerGone {
+                    departure: Departure::Died,
+                    ..
+                }
+            ),
             "{error:?}"
         );
     }
@@ -136,8 +168,10 @@ fn a_server_killed_while_a_large_message_is_on_its_way(doorbell: Doorbell) {
 fn left_behind(before: &HashSet<String>) -> Vec<String> {
     let started = Instant::now();
     loop {
-        let new: Vec<_> =
-            segment_names().into_iter().filter(|name| !before.contains(name)).collect();
+        let new: Vec<_> = segment_names()
+            .into_iter()
+            .filter(|name| !before.contains(name))
+            .collect();
         if new.is_empty() || started.elapsed() > Duration::from_secs(10) {
             return new;
         }
@@ -179,14 +213,22 @@ fn two_hundred_kills_leave_nothing_behind() {
         client.echo(pattern(100)).unwrap();
     }
     let (fds_after, memory_after, threads_after) = settled(&client, &server);
-    assert_eq!((fds_after, threads_after), (fds, threads), "descriptors and threads");
-    assert!(memory_after <= memory + 4_096, "resident: {memory} KiB, then {memory_after} KiB");
+    assert_eq!(
+        (fds_after, threads_after),
+        (fds, threads),
+        "descriptors and threads"
+    );
+    assert!(
+        memory_after <= memory + 4_096,
+        "resident: {memory} KiB, then {memory_after} KiB"
+    );
     drop(client);
     server.kill();
 
     // 50 servers with clients that churn.
-    let mut clients: Vec<_> =
-        (0..2).map(|_| PeerProcess::start(PEER, &["churn", &name]).unwrap()).collect();
+    let mut clients: Vec<_> = (0..2)
+        .map(|_| PeerProcess::start(PEER, &["churn", &name]).unwrap())
+        .collect();
     for _ in 0..50 {
         let mut server = serve(&name, &["doorbell=futex"]);
         thread::sleep(Duration::from_micros(random.below(30_000)));

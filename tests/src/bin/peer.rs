@@ -1,6 +1,6 @@
 //! A peer for the tests to kill, stop and watch:
 //! `peer serve NAME [KEY=VALUE…]`, `peer numbers NAME THREADS COUNT EVENTS`, `peer calls NAME`,
-//! `peer idle NAME`, `peer churn NAME`.
+//! `peer idle NAME`, `peer churn NAME`, `peer full NAME`.
 
 use std::error::Error;
 use std::io::{BufRead, stdin};
@@ -26,6 +26,7 @@ fn main() -> Outcome {
         ["calls", name] => calls(name),
         ["idle", name] => idle(name),
         ["churn", name] => churn(name),
+        ["full", name] => full(name),
         other => Err(format!("what is {other:?}?").into()),
     }
 }
@@ -146,4 +147,18 @@ fn churn(name: &str) -> Outcome {
             let _ = client.bytes(pattern(size));
         }
     }
+}
+
+/// Serves and connects where shared memory is too small for a link, and prints what comes of it.
+fn full(name: &str) -> Outcome {
+    let _running = Server::<Probe>::bind(name)?.serve(Prober::default())?;
+    match Client::<Probe>::connect(name) {
+        Ok(_) => return Err("there was room after all".into()),
+        Err(error) => println!("{error}"),
+    }
+    println!("left: {}", shmipc_tests::segment_names().len());
+    // With rings that fit, all is well.
+    let client = Client::<Probe>::builder(name).ring_size(4096).connect()?;
+    client.echo(pattern(100_000))?;
+    Ok(())
 }

@@ -24,7 +24,11 @@ use shmipc_examples::finish;
 /// One server and several clients exchange the lines of text files, typed queries and events through
 /// shared memory, and check every answer.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(flatten)]
     options: conductor::Options,
@@ -49,9 +53,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.child {
         None => finish("quickstart", conduct(&arguments.options)),
-        Some(Child::Role(Role::Server { name })) => {
-            finish("quickstart server", server::run(&name))
-        }
+        Some(Child::Role(Role::Server { name })) => finish("quickstart server", server::run(&name)),
         Some(Child::Role(Role::Client(options))) => {
             let name = format!("quickstart client {}", options.client + 1);
             finish(&name, client::run(&options))

@@ -97,9 +97,8 @@ fn who_is_who(text: &mut String, run: &Run) -> fmt::Result {
 }
 
 fn exchanged(text: &mut String, run: &Run) -> fmt::Result {
-    let of_each = |value: fn(&Account) -> u64| -> u64 {
-        run.summary.accounts.iter().map(value).sum::<u64>()
-    };
+    let of_each =
+        |value: fn(&Account) -> u64| -> u64 { run.summary.accounts.iter().map(value).sum::<u64>() };
     let rows = [
         ("files", of_each(|account| account.files)),
         ("lines", run.summary.totals.lines),
@@ -167,7 +166,9 @@ fn all_round_trips(run: &Run) -> Result<Histogram<u64>> {
 
 fn of_accounts(accounts: &[Account]) -> Result<Histogram<u64>> {
     let mut histogram = Histogram::new(3)?;
-    let reports = accounts.iter().filter_map(|account| account.report.as_ref());
+    let reports = accounts
+        .iter()
+        .filter_map(|account| account.report.as_ref());
     for (nanoseconds, count) in reports.flat_map(|report| &report.round_trips) {
         histogram.record_n(*nanoseconds, *count)?;
     }

@@ -133,7 +133,13 @@ mod tests {
         let store = store();
         assert_eq!(store.count("two"), 3);
         assert_eq!(store.count("tw"), 0);
-        assert_eq!(store.totals(), FileTotals { lines: 3, bytes: 14 });
+        assert_eq!(
+            store.totals(),
+            FileTotals {
+                lines: 3,
+                bytes: 14
+            }
+        );
     }
 
     #[test]
