@@ -1,0 +1,149 @@
+//! A client that does not read delays nobody, and learns what it missed.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use shmipc::{BackPressure, Client, Departure, Doorbell, SendError, Server};
+use shmipc_tests::handler::Prober;
+use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
+use shmipc_tests::{Watchdog, unique_name, with_both_doorbells};
+
+with_both_doorbells!(
+    missed_events_are_counted_where_they_are_missing,
+    a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy,
+    a_client_that_does_not_read_its_replies_delays_nobody,
+);
+
+/// What the slow client's handler saw.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Event(u64),
+    Missed(u64),
+    Departed(Departure),
+}
+
+/// A client whose handler waits for a word before it handles the first event.
+fn stuck_client(name: &str) -> (Client<Probe>, mpsc::Sender<()>, mpsc::Receiver<Seen>) {
+    let (go, gate) = mpsc::channel::<()>();
+    let (seen, log) = mpsc::channel();
+    let (missed, departed) = (seen.clone(), seen.clone());
+    let client = Client::<Probe>::builder(name)
+        .on_event(move |event: ProbeEvent| {
+            // Ends when the sender is dropped.
+            let _ = gate.recv();
+            if let ProbeEvent::Bytes { bytes } = event {
+                let _ = seen.send(Seen::Event(bytes.len() as u64));
+            }
+        })
+        .on_missed(move |count| {
+            let _ = missed.send(Seen::Missed(count));
+        })
+        .on_departure(move |departure| {
+            let _ = departed.send(Seen::Departed(departure.clone()));
+        })
+        .connect()
+        .unwrap();
+    (client, go, log)
+}
+
+fn missed_events_are_counted_where_they_are_missing(doorbell: Doorbell) {
+    const EVENTS: u64 = 3_000;
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("missed");
+    let server = Server::<Probe>::builder(&name)
+        .doorbell(doorbell)
+        .ring_size(4096)
+        .max_queued(8192)
+        .bind()
+        .unwrap();
+    let _running = server.serve(Prober::default()).unwrap();
+    let (_stuck, go, log) = stuck_client(&name);
+    let other = Client::<Probe>::connect(&name).unwrap();
+    for number in 0..EVENTS {
+        other.broadcast(number).unwrap();
+        if number % 100 == 0 {
+            // Nobody else is delayed.
+            assert_eq!(other.echo(vec![1]).unwrap(), [1]);
+        }
+    }
+    other.process_id().unwrap();
+    drop(go);
+    let (mut next, mut missed) = (0, 0);
+    while next < EVENTS {
+        match log.recv_timeout(Duration::from_secs(30)).unwrap() {
+            Seen::Event(number) => {
+                assert_eq!(number, next, "what is missing is told at its place");
+                next += 1;
+            }
+            Seen::Missed(count) => {
+                next += count;
+                missed += count;
+            }
+            Seen::Departed(departure) => panic!("{departure}"),
+        }
+    }
+    assert_eq!(next, EVENTS);
+    assert!(missed > 0);
+}
+
+fn a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy(doorbell: Doorbell) {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("too-slow");
+    let server = Server::<Probe>::builder(&name)
+        .doorbell(doorbell)
+        .ring_size(4096)
+        .max_queued(8192)
+        .back_pressure(BackPressure::Close)
+        .bind()
+        .unwrap();
+    let _running = server.serve(Prober::default()).unwrap();
+    let (stuck, go, log) = stuck_client(&name);
+    let other = Client::<Probe>::connect(&name).unwrap();
+    for _ in 0..50 {
+        other.broadcast(1_000).unwrap();
+    }
+    while other.comings().unwrap().1.is_empty() {}
+    assert_eq!(other.peer_ids().unwrap(), [other.id()]);
+    drop(go);
+    let departure = loop {
+        if let Seen::Departed(departure) = log.recv_timeout(Duration::from_secs(30)).unwrap() {
+            break departure;
+        }
+    };
+    assert_eq!(departure, Departure::TooSlow);
+    let error = stuck.number(0, 0).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SendError::PeerGone {
+                departure: Departure::TooSlow,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+fn a_client_that_does_not_read_its_replies_delays_nobody(doorbell: Doorbell) {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("replies");
+    let server = Server::<Probe>::builder(&name)
+        .doorbell(doorbell)
+        .ring_size(4096)
+        .max_queued(8192)
+        .bind()
+        .unwrap();
+    let _running = server.serve(Prober::default()).unwrap();
+    let slow = Client::<Probe>::builder(&name).spin(Duration::ZERO).connect().unwrap();
+    let other = Client::<Probe>::connect(&name).unwrap();
+    // Calls that are given up at once: their replies are left lying in the lane.
+    let hasty = slow.with_deadline(Duration::from_nanos(1));
+    let mut given_up = 0;
+    for _ in 0..200 {
+        given_up += u32::from(hasty.echo(pattern(500)).is_err());
+        assert_eq!(other.echo(vec![1]).unwrap(), [1]);
+    }
+    assert!(given_up > 100, "{given_up}");
+    // Whoever calls again takes them out of the way.
+    assert_eq!(slow.echo(pattern(500)).unwrap(), pattern(500));
+}
