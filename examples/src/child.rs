@@ -39,10 +39,7 @@ impl ChildGuard {
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {} as {name}", program.display()))?;
-        Ok(Self {
-            child,
-            name: name.into(),
-        })
+        Ok(Self { child, name: name.into() })
     }
 
     /// What the process is called in messages.
@@ -86,11 +83,7 @@ impl ChildGuard {
         let started = Instant::now();
         while !self.has_succeeded()? {
             if started.elapsed() >= patience {
-                bail!(
-                    "{} (pid {}) did not end within {patience:?}",
-                    self.name,
-                    self.pid()
-                );
+                bail!("{} (pid {}) did not end within {patience:?}", self.name, self.pid());
             }
             thread::sleep(LOOK);
         }

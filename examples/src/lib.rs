@@ -2,8 +2,8 @@
 
 mod child;
 mod cli;
-mod remains;
+mod serving;
 
 pub use child::ChildGuard;
-pub use cli::{finish, printable, unique_name};
-pub use remains::Remains;
+pub use cli::{finish, grouped, printable, unique_name};
+pub use serving::{Remains, connect_to_child, stop_if_alone};

@@ -13,10 +13,7 @@ use syn::{Lifetime, Type};
 /// itself and so does not count.
 pub(crate) fn of_protocol(protocol: &Protocol) -> u64 {
     let mut text = Text::default();
-    text.part(
-        "enum",
-        &canonical(protocol.serde.clone(), protocol.lifetime.as_ref()),
-    );
+    text.part("enum", &canonical(protocol.serde.clone(), protocol.lifetime.as_ref()));
     for variant in &protocol.variants {
         describe_variant(variant, protocol.lifetime.as_ref(), &mut text);
     }
@@ -67,8 +64,7 @@ struct Text(String);
 
 impl Text {
     fn part(&mut self, kind: &str, value: &str) {
-        self.0
-            .push_str(&format!("{kind} {} {value}\n", value.len()));
+        self.0.push_str(&format!("{kind} {} {value}\n", value.len()));
     }
 }
 
@@ -76,9 +72,7 @@ impl Text {
 fn fnv1a(bytes: &[u8]) -> u64 {
     const OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01B3;
-    bytes.iter().fold(OFFSET, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(PRIME)
-    })
+    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]
@@ -103,10 +97,7 @@ mod tests {
 
     #[test]
     fn stays_the_same_from_release_to_release() {
-        assert_eq!(
-            fingerprint("enum E { A, #[shm(reply = u64)] B { x: u8 } }"),
-            PINNED
-        );
+        assert_eq!(fingerprint("enum E { A, #[shm(reply = u64)] B { x: u8 } }"), PINNED);
     }
 
     const PINNED: u64 = 1_346_455_937_187_648_947;

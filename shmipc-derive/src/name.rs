@@ -30,11 +30,7 @@ pub(crate) fn identifier(name: &str, span: Span) -> Option<Ident> {
         return None;
     }
     // `gen` is a keyword since edition 2024 only, and the user's edition cannot be seen from here.
-    let plain = if bare == "gen" {
-        None
-    } else {
-        syn::parse_str::<Ident>(bare).ok()
-    };
+    let plain = if bare == "gen" { None } else { syn::parse_str::<Ident>(bare).ok() };
     let mut ident = match plain {
         Some(ident) => ident,
         None => syn::parse_str::<Ident>(&format!("r#{bare}")).ok()?,
@@ -52,13 +48,8 @@ fn looks_like_identifier(name: &str) -> bool {
 
 /// The candidate that a misspelt `word` probably meant.
 pub(crate) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let ranked = candidates
-        .iter()
-        .map(|candidate| (distance(word, candidate), *candidate));
-    ranked
-        .filter(|(far, _)| *far <= 2)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, candidate)| candidate)
+    let ranked = candidates.iter().map(|candidate| (distance(word, candidate), *candidate));
+    ranked.filter(|(far, _)| *far <= 2).min_by_key(|(far, _)| *far).map(|(_, candidate)| candidate)
 }
 
 /// How many letters must be inserted, removed or replaced to make `left` into `right`.
@@ -109,9 +100,9 @@ mod tests {
         assert_eq!(text("r#type").as_deref(), Some("r#type"));
         assert_eq!(text("r#note").as_deref(), Some("note"));
         assert_eq!(text("gen").as_deref(), Some("r#gen"));
-        for wrong in [
-            "self", "Self", "super", "crate", "_", "r#self", "", "r#", "1st", "a b", "a\"", "a-b",
-        ] {
+        for wrong in
+            ["self", "Self", "super", "crate", "_", "r#self", "", "r#", "1st", "a b", "a\"", "a-b"]
+        {
             assert_eq!(text(wrong), None, "{wrong:?}");
         }
     }

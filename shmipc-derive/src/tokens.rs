@@ -21,10 +21,7 @@ pub(crate) fn borrows(tokens: TokenStream) -> Vec<Borrow> {
     while let Some(token) = tokens.next() {
         match (&token, tokens.peek()) {
             (TokenTree::Punct(tick), Some(TokenTree::Ident(name))) if tick.as_char() == '\'' => {
-                let lifetime = Lifetime {
-                    apostrophe: tick.span(),
-                    ident: name.clone(),
-                };
+                let lifetime = Lifetime { apostrophe: tick.span(), ident: name.clone() };
                 let is_static = reference.take().is_some() && name == "static";
                 found.push(if is_static {
                     Borrow::StaticReference(lifetime)
@@ -180,20 +177,11 @@ mod tests {
     #[test]
     fn pretty_reads_as_written() {
         for (tokens, text) in [
-            (
-                quote!(Result<Vec<String>, SearchError>),
-                "Result<Vec<String>, SearchError>",
-            ),
+            (quote!(Result<Vec<String>, SearchError>), "Result<Vec<String>, SearchError>"),
             (quote!(()), "()"),
-            (
-                quote!(std::borrow::Cow<'static, str>),
-                "std::borrow::Cow<'static, str>",
-            ),
+            (quote!(std::borrow::Cow<'static, str>), "std::borrow::Cow<'static, str>"),
             (quote!([u8; 4]), "[u8; 4]"),
-            (
-                quote!(<Vec<u8> as IntoIterator>::Item),
-                "<Vec<u8> as IntoIterator>::Item",
-            ),
+            (quote!(<Vec<u8> as IntoIterator>::Item), "<Vec<u8> as IntoIterator>::Item"),
             (quote!(Box<dyn Any + Send>), "Box<dyn Any + Send>"),
         ] {
             assert_eq!(pretty(tokens), text);

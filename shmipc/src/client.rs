@@ -42,11 +42,7 @@ pub struct Client<P: ShmMessage> {
 
 impl<P: ShmMessage> Clone for Client<P> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            deadline: self.deadline,
-            protocol: PhantomData,
-        }
+        Self { shared: self.shared.clone(), deadline: self.deadline, protocol: PhantomData }
     }
 }
 
@@ -125,10 +121,7 @@ impl<P: ShmMessage> Client<P> {
     /// ```
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self {
-            deadline,
-            ..self.clone()
-        }
+        Self { deadline, ..self.clone() }
     }
 
     /// Sends a message that nobody waits for. Waits for room in the lane, up to the deadline.
@@ -176,19 +169,13 @@ impl<P: ShmMessage> Client<P> {
     #[must_use]
     pub fn take_rejections(&self) -> Vec<CallError> {
         let link = &self.shared.link;
-        link.calls()
-            .take_rejections(link)
-            .into_iter()
-            .map(CallError::from)
-            .collect()
+        link.calls().take_rejections(link).into_iter().map(CallError::from).collect()
     }
 
     /// Closes the link, for all clones. Calls that wait end with
     /// [`Departure::ClosedHere`]; sends and calls after that fail.
     pub fn close(&self) {
-        self.shared
-            .link
-            .close(&Goodbye::Closed, Departure::ClosedHere);
+        self.shared.link.close(&Goodbye::Closed, Departure::ClosedHere);
     }
 }
 
@@ -203,11 +190,7 @@ impl Drop for ClientShared {
         self.state.stop.store(true, Ordering::Release);
         self.link.close(&Goodbye::Closed, Departure::ClosedHere);
         self.link.wake_own_side();
-        let listener = self
-            .listener
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let listener = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listener) = listener {
             // The last handle may go in an event handler, on that very thread.
             let own = listener.thread().id() == thread::current().id();
@@ -224,9 +207,7 @@ impl<P: ShmMessage> Caller<P> for Client<P> {
     }
 
     fn request<R: DeserializeOwned>(&self, message: &P::Borrowed<'_>) -> Result<R, CallError> {
-        self.shared
-            .link
-            .call(message, self.deadline, decode_reply::<R>)
+        self.shared.link.call(message, self.deadline, decode_reply::<R>)
     }
 }
 

@@ -61,22 +61,15 @@ pub(crate) fn encode_to_vec<T: Serialize + ?Sized>(
     bytes: &mut Vec<u8>,
     maximum: usize,
 ) -> Result<(), TooLargeOr> {
-    let mut sink = VecSink {
-        start: bytes.len(),
-        bytes,
-        length: 0,
-        maximum,
-    };
+    let mut sink = VecSink { start: bytes.len(), bytes, length: 0, maximum };
     match encode(value, &mut sink) {
         Ok(()) if sink.length <= maximum => Ok(()),
-        Ok(()) => Err(TooLargeOr::TooLarge {
-            length: sink.length,
-        }),
+        Ok(()) => Err(TooLargeOr::TooLarge { length: sink.length }),
         Err(EncodeFailure::Value(error)) => Err(TooLargeOr::Value(error)),
         // A `VecSink` never refuses, so `Full` can only be the value's own doing.
-        Err(EncodeFailure::Full) => Err(TooLargeOr::Value(EncodeError(
-            "the value ended its own encoding early".into(),
-        ))),
+        Err(EncodeFailure::Full) => {
+            Err(TooLargeOr::Value(EncodeError("the value ended its own encoding early".into())))
+        }
     }
 }
 
@@ -97,11 +90,7 @@ struct SinkWriter<'a, S>(&'a mut S);
 impl<S: Sink> Writer for SinkWriter<'_, S> {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-        if self.0.put(bytes) {
-            Ok(())
-        } else {
-            Err(bincode::error::EncodeError::UnexpectedEnd)
-        }
+        if self.0.put(bytes) { Ok(()) } else { Err(bincode::error::EncodeError::UnexpectedEnd) }
     }
 }
 
@@ -155,9 +144,6 @@ fn decode_within<'m, T: Deserialize<'m>, C: Config>(
     if used == bytes.len() {
         Ok(value)
     } else {
-        Err(DecodeError(format!(
-            "{} bytes are left over after {used}",
-            bytes.len() - used
-        )))
+        Err(DecodeError(format!("{} bytes are left over after {used}", bytes.len() - used)))
     }
 }

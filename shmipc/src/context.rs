@@ -29,11 +29,7 @@ pub struct Context<P: ShmMessage> {
 impl<P: ShmMessage> Context<P> {
     pub(crate) fn of_server(link: Arc<Link>, server: ServerHandle<P>) -> Self {
         let timeout = server.default_deadline();
-        Self {
-            peer: Peer::new(Some(link), timeout),
-            server,
-            client: None,
-        }
+        Self { peer: Peer::new(Some(link), timeout), server, client: None }
     }
 
     pub(crate) fn of_client(link: Arc<Link>, client: &Arc<ClientShared>) -> Self {
@@ -48,11 +44,7 @@ impl<P: ShmMessage> Context<P> {
 
     pub(crate) fn detached() -> Self {
         let server = ServerHandle::none();
-        Self {
-            peer: Peer::new(None, server.default_deadline()),
-            server,
-            client: None,
-        }
+        Self { peer: Peer::new(None, server.default_deadline()), server, client: None }
     }
 
     /// Who sent this message.
@@ -72,20 +64,13 @@ impl<P: ShmMessage> Context<P> {
     /// it was not dropped meanwhile. `None` in a server.
     #[must_use]
     pub fn client<Q: ShmMessage>(&self) -> Option<Client<Q>> {
-        let shared = self
-            .client
-            .as_ref()?
-            .upgrade()?
-            .downcast::<ClientShared>()
-            .ok()?;
+        let shared = self.client.as_ref()?.upgrade()?.downcast::<ClientShared>().ok()?;
         Client::of_shared(shared)
     }
 }
 
 impl<P: ShmMessage> fmt::Debug for Context<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("peer", &self.peer).finish_non_exhaustive()
     }
 }

@@ -55,15 +55,10 @@ impl<'a> Responder<'a> {
             To::Nobody => {}
             To::Link { link, call_id } => {
                 let label = Label::new(Kind::Reply, call_id);
-                let sent = link
-                    .replies()
-                    .send_queueing(link, label, reply, WhenFull::Queue);
-                match sent {
-                    Err(error @ (SendError::TooLarge { .. } | SendError::Encode(_))) => {
-                        link.fail(call_id, &Failure::ReplyFailed(explain(&error)));
-                    }
-                    // Any other error means that the link ended: nobody waits any more.
-                    Ok(_) | Err(_) => {}
+                let sent = link.replies().send_queueing(link, label, reply, WhenFull::Queue);
+                // Any other error means that the link ended: nobody waits any more.
+                if let Err(error @ (SendError::TooLarge { .. } | SendError::Encode(_))) = sent {
+                    link.fail(call_id, &Failure::ReplyFailed(explain(&error)));
                 }
             }
             To::Slot(slot) => {
@@ -213,10 +208,7 @@ pub(crate) fn dispatch<P: ShmMessage>(
         }
     }));
     if let Err(panic) = ran {
-        link.fail(
-            call_id,
-            &Failure::HandlerPanicked(panic_text(panic.as_ref())),
-        );
+        link.fail(call_id, &Failure::HandlerPanicked(panic_text(panic.as_ref())));
     }
 }
 

@@ -100,8 +100,12 @@ impl Bell {
     pub(crate) unsafe fn initialise(memory: NonNull<BellMemory>, kind: Doorbell) -> bool {
         match kind {
             Doorbell::Futex => true,
-            // SAFETY: passed on from the caller.
-            Doorbell::Event => unsafe { event::EventBell::initialise(event_place(memory)) },
+            Doorbell::Event => {
+                // SAFETY: passed on from the caller.
+                let place = unsafe { event_place(memory) };
+                // SAFETY: inside the caller's memory, of `EVENT_LENGTH` bytes, aligned by its type.
+                unsafe { event::EventBell::initialise(place) }
+            }
         }
     }
 
@@ -115,13 +119,17 @@ impl Bell {
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Option<Self> {
         Some(Self(match kind {
-            // SAFETY: the word lies in the memory that the caller vouches for.
-            Doorbell::Futex => Inner::Futex(unsafe {
-                futex::FutexBell::new(NonNull::from(&memory.as_ref().word.0), owner)
-            }),
-            // SAFETY: passed on from the caller.
+            Doorbell::Futex => {
+                // SAFETY: the caller vouches for the memory, which is atomics where it is read.
+                let word = NonNull::from(unsafe { &memory.as_ref().word.0 });
+                // SAFETY: the word lies in that memory.
+                Inner::Futex(unsafe { futex::FutexBell::new(word, owner) })
+            }
             Doorbell::Event => {
-                Inner::Event(unsafe { event::EventBell::attach(event_place(memory), owner)? })
+                // SAFETY: passed on from the caller.
+                let place = unsafe { event_place(memory) };
+                // SAFETY: initialised for this kind, and trusted, as the caller vouches.
+                Inner::Event(unsafe { event::EventBell::attach(place, owner) }?)
             }
         }))
     }
@@ -176,11 +184,11 @@ pub(crate) mod tests {
         // SAFETY: only reached through the bell.
         unsafe impl Sync for Memory {}
         let memory = Arc::new(Memory(std::cell::UnsafeCell::new([0; 256])));
-        let place = NonNull::new(memory.0.get().cast::<BellMemory>()).unwrap();
+        let place = NonNull::new(memory.0.get().cast::<BellMemory>()).expect("not null");
         // SAFETY: fresh, zeroed, large and aligned enough.
         assert!(unsafe { Bell::initialise(place, kind) });
         // SAFETY: initialised just now; the memory is the owner.
-        Arc::new(unsafe { Bell::attach(place, kind, memory) }.unwrap())
+        Arc::new(unsafe { Bell::attach(place, kind, memory) }.expect("an event"))
     }
 
     #[test]
@@ -209,16 +217,9 @@ pub(crate) mod tests {
     #[test]
     fn no_wake_up_is_lost_when_both_sides_run_into_each_other() {
         for kind in [Doorbell::Futex, Doorbell::Event] {
-            let rounds = if kind == Doorbell::Futex {
-                20_000
-            } else {
-                2_000
-            };
-            let (bell, waits, position) = (
-                private_bell(kind),
-                Arc::new(AtomicU64::new(0)),
-                Arc::new(AtomicU64::new(0)),
-            );
+            let rounds = if kind == Doorbell::Futex { 20_000 } else { 2_000 };
+            let (bell, waits, position) =
+                (private_bell(kind), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
             let taken = Arc::new(AtomicU64::new(0));
             let (finished, watchdog) = mpsc::channel();
             let waiter = {
@@ -254,10 +255,7 @@ pub(crate) mod tests {
                 }
             }
             let heard = watchdog.recv_timeout(Duration::from_secs(60));
-            assert!(
-                heard.is_ok() || waiter.is_finished(),
-                "{kind:?}: a wake-up was lost"
-            );
+            assert!(heard.is_ok() || waiter.is_finished(), "{kind:?}: a wake-up was lost");
             waiter.join().unwrap();
         }
     }

@@ -56,10 +56,7 @@ impl Kind {
 
     /// Kinds that may be cut into fragments.
     const fn may_be_cut(self) -> bool {
-        matches!(
-            self,
-            Self::Notice | Self::Request | Self::Reply | Self::Failure
-        )
+        matches!(self, Self::Notice | Self::Request | Self::Reply | Self::Failure)
     }
 }
 
@@ -86,11 +83,9 @@ impl FragmentFlags {
     /// The flags in `byte`, unless they say what no fragment can be.
     pub(crate) const fn from_u8(byte: u8) -> Option<Self> {
         match Kind::from_u8(byte >> 4) {
-            Some(kind) if kind.may_be_cut() && byte & 0b1100 == 0 => Some(Self {
-                first: byte & Self::FIRST != 0,
-                last: byte & Self::LAST != 0,
-                kind,
-            }),
+            Some(kind) if kind.may_be_cut() && byte & 0b1100 == 0 => {
+                Some(Self { first: byte & Self::FIRST != 0, last: byte & Self::LAST != 0, kind })
+            }
             _ => None,
         }
     }
@@ -146,24 +141,7 @@ impl Header {
     /// Checks everything in a header that can be checked without the payload, and takes it apart
     /// into header and checksum.
     pub(crate) fn parse(bytes: [u8; HEADER_LENGTH]) -> Result<(Self, u32), FrameError> {
-        let [
-            l0,
-            l1,
-            l2,
-            l3,
-            c0,
-            c1,
-            c2,
-            c3,
-            kind,
-            flags,
-            r0,
-            r1,
-            i0,
-            i1,
-            i2,
-            i3,
-        ] = bytes;
+        let [l0, l1, l2, l3, c0, c1, c2, c3, kind, flags, r0, r1, i0, i1, i2, i3] = bytes;
         let kind = Kind::from_u8(kind).ok_or(FrameError::UnknownKind(kind))?;
         let flags_fit = match kind {
             Kind::Fragment => FragmentFlags::from_u8(flags).is_some(),
@@ -201,11 +179,7 @@ impl Header {
     /// Compares the checksum that came with the header with the payload's own.
     pub(crate) fn verify(self, found: u32, payload: &[u8]) -> Result<(), FrameError> {
         let computed = self.checksum(payload);
-        if found == computed {
-            Ok(())
-        } else {
-            Err(FrameError::Checksum { found, computed })
-        }
+        if found == computed { Ok(()) } else { Err(FrameError::Checksum { found, computed }) }
     }
 }
 
@@ -219,12 +193,7 @@ pub(crate) const fn frame_length(payload_length: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const NOTE: Header = Header {
-        length: 5,
-        kind: Kind::Notice,
-        flags: 0,
-        call_id: 0,
-    };
+    const NOTE: Header = Header { length: 5, kind: Kind::Notice, flags: 0, call_id: 0 };
 
     /// Frozen: whoever changes the layout of a header must change the layout's version too.
     #[test]
@@ -240,41 +209,21 @@ mod tests {
 
     #[test]
     fn a_fragment_of_a_reply_has_these_bytes() {
-        let flags = FragmentFlags {
-            first: true,
-            last: false,
-            kind: Kind::Reply,
-        };
-        let header = Header {
-            length: 0x0001_0203,
-            kind: Kind::Fragment,
-            flags: flags.to_u8(),
-            call_id: 77,
-        };
+        let flags = FragmentFlags { first: true, last: false, kind: Kind::Reply };
+        let header =
+            Header { length: 0x0001_0203, kind: Kind::Fragment, flags: flags.to_u8(), call_id: 77 };
         assert_eq!(
             header.to_bytes(0xAABB_CCDD),
-            [
-                3, 2, 1, 0, 0xDD, 0xCC, 0xBB, 0xAA, 5, 0x31, 0, 0, 77, 0, 0, 0
-            ]
+            [3, 2, 1, 0, 0xDD, 0xCC, 0xBB, 0xAA, 5, 0x31, 0, 0, 77, 0, 0, 0]
         );
     }
 
     #[test]
     fn what_was_written_is_read_back() {
-        for kind in [
-            Kind::Notice,
-            Kind::Request,
-            Kind::Reply,
-            Kind::Failure,
-            Kind::Goodbye,
-            Kind::Gap,
-        ] {
-            let header = Header {
-                length: 9,
-                kind,
-                flags: 0,
-                call_id: u32::MAX,
-            };
+        for kind in
+            [Kind::Notice, Kind::Request, Kind::Reply, Kind::Failure, Kind::Goodbye, Kind::Gap]
+        {
+            let header = Header { length: 9, kind, flags: 0, call_id: u32::MAX };
             assert_eq!(Header::parse(header.to_bytes(5)), Ok((header, 5)));
         }
     }
@@ -287,12 +236,7 @@ mod tests {
     #[test]
     fn every_single_bit_flip_is_noticed() {
         let payload = *b"sixteen bytes ok";
-        let header = Header {
-            length: 16,
-            kind: Kind::Request,
-            flags: 0,
-            call_id: 3,
-        };
+        let header = Header { length: 16, kind: Kind::Request, flags: 0, call_id: 3 };
         let bytes = header.to_bytes(header.checksum(&payload));
         for bit in 0..(16 + payload.len()) * 8 {
             let mut frame = [bytes, payload].concat();

@@ -96,18 +96,8 @@ impl Link {
     ) -> Result<(Arc<Self>, Inbound), BadGeometry> {
         use LaneId::{MessagesToClient, MessagesToServer, RepliesToClient, RepliesToServer};
         let [messages_out, replies_out, messages_in, replies_in] = match segment.role() {
-            Role::Client => [
-                MessagesToServer,
-                RepliesToServer,
-                MessagesToClient,
-                RepliesToClient,
-            ],
-            Role::Server => [
-                MessagesToClient,
-                RepliesToClient,
-                MessagesToServer,
-                RepliesToServer,
-            ],
+            Role::Client => [MessagesToServer, RepliesToServer, MessagesToClient, RepliesToClient],
+            Role::Server => [MessagesToClient, RepliesToClient, MessagesToServer, RepliesToServer],
         };
         let (own_replies, far_replies) = match segment.role() {
             Role::Client => (BellId::ClientReplies, BellId::ServerReplies),
@@ -119,11 +109,7 @@ impl Link {
         let replies = outbound(&segment, replies_out, manner)?;
         let messages_in = inbound(&segment, messages_in)?;
         let link = Self {
-            peer: PeerFacts {
-                id: peer_id,
-                pid: segment.peer_pid(),
-                uid: segment.owner_uid(),
-            },
+            peer: PeerFacts { id: peer_id, pid: segment.peer_pid(), uid: segment.owner_uid() },
             manner,
             messages,
             replies,
@@ -250,16 +236,12 @@ impl Link {
         match self.segment.role() {
             Role::Client => {
                 let mut deadline = Deadline::new(timeout);
-                self.messages
-                    .send_blocking(self, label, value, &mut deadline)
-                    .map(drop)
+                self.messages.send_blocking(self, label, value, &mut deadline).map(drop)
             }
             Role::Server => {
                 self.check_handled()?;
                 // The sender learns that it was refused and may try again: nothing is missed yet.
-                let sent = self
-                    .messages
-                    .send_queueing(self, label, value, WhenFull::Refuse);
+                let sent = self.messages.send_queueing(self, label, value, WhenFull::Refuse);
                 self.close_if_too_slow(sent)
             }
         }
@@ -271,9 +253,7 @@ impl Link {
         self.check_open(Duration::MAX)?;
         self.check_handled()?;
         let label = Label::new(Kind::Notice, 0);
-        let sent = self
-            .messages
-            .send_bytes(self, label, bytes, WhenFull::Count);
+        let sent = self.messages.send_bytes(self, label, bytes, WhenFull::Count);
         self.close_if_too_slow(sent)
     }
 
@@ -296,14 +276,12 @@ impl Link {
         let call_id = self.calls.begin();
         let label = Label::new(Kind::Request, call_id);
         let sent = match self.segment.role() {
-            Role::Client => self
-                .messages
-                .send_blocking(self, label, value, &mut deadline)
-                .map(Sent::At),
-            Role::Server => self.check_handled().and_then(|()| {
-                self.messages
-                    .send_queueing(self, label, value, WhenFull::Refuse)
-            }),
+            Role::Client => {
+                self.messages.send_blocking(self, label, value, &mut deadline).map(Sent::At)
+            }
+            Role::Server => self
+                .check_handled()
+                .and_then(|()| self.messages.send_queueing(self, label, value, WhenFull::Refuse)),
         };
         let sent = sent.inspect_err(|_| self.calls.forget(call_id))?;
         let answer = self.calls.wait(self, call_id, &mut deadline, read);
@@ -316,26 +294,14 @@ impl Link {
             Ok(Err(failure)) => Err(failure.into()),
             Err(NoAnswer::Ended(departure)) => {
                 let outcome = self.outcome_after_end(sent, queued_end);
-                Err(CallError::PeerGone {
-                    pid: self.peer.pid,
-                    departure,
-                    outcome,
-                })
+                Err(CallError::PeerGone { pid: self.peer.pid, departure, outcome })
             }
             Err(NoAnswer::Deadline) => {
                 // Only what never left this process is certain not to run later.
                 let recalled = sent == Sent::Queued && self.messages.recall(call_id);
-                let outcome = if recalled {
-                    Outcome::NotStarted
-                } else {
-                    Outcome::MayHaveRun
-                };
+                let outcome = if recalled { Outcome::NotStarted } else { Outcome::MayHaveRun };
                 let waited = deadline.waited();
-                Err(CallError::Deadline {
-                    waited,
-                    pid: self.peer.pid,
-                    outcome,
-                })
+                Err(CallError::Deadline { waited, pid: self.peer.pid, outcome })
             }
         }
     }
@@ -357,10 +323,7 @@ impl Link {
     pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
         let label = Label::new(Kind::Failure, call_id);
         // An error means that the link ended: there is nobody left to tell.
-        drop(
-            self.replies
-                .send_bytes(self, label, &failure.to_bytes(), WhenFull::Queue),
-        );
+        drop(self.replies.send_bytes(self, label, &failure.to_bytes(), WhenFull::Queue));
     }
 
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
@@ -384,10 +347,7 @@ impl Link {
     pub(crate) fn send_error(&self, departure: Departure) -> SendError {
         match departure {
             Departure::ClosedHere => SendError::Closed,
-            departure => SendError::PeerGone {
-                pid: self.peer.pid,
-                departure,
-            },
+            departure => SendError::PeerGone { pid: self.peer.pid, departure },
         }
     }
 
@@ -402,11 +362,7 @@ impl Link {
         match self.segment.peer_goodbye() {
             0 => None,
             code => {
-                let said = self
-                    .said
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
+                let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 Some(said.unwrap_or_else(|| Goodbye::departure(code)))
             }
         }
@@ -432,10 +388,7 @@ impl Link {
     /// Ends the link because the peer broke the protocol.
     pub(crate) fn accuse(&self, violation: &Violation) -> Departure {
         let text = violation.to_string();
-        self.close(
-            &Goodbye::Violation(text.clone()),
-            Departure::Violation(text),
-        )
+        self.close(&Goodbye::Violation(text.clone()), Departure::Violation(text))
     }
 
     /// Ends the link in an orderly way: says goodbye in the ring if there is room, and by the word in
@@ -466,12 +419,7 @@ fn outbound(segment: &LinkSegment, id: LaneId, manner: Manner) -> Result<Outboun
     let lane = segment.lane(id).ok_or(BadGeometry)?;
     // SAFETY: `Link::new` takes each lane of its segment once, each for one end.
     let producer = unsafe { Producer::new(lane, options.checksums, options.max_message) };
-    Ok(Outbound::new(
-        id,
-        producer,
-        options.max_message,
-        manner.queue_maximum,
-    ))
+    Ok(Outbound::new(id, producer, options.max_message, manner.queue_maximum))
 }
 
 fn inbound(segment: &LinkSegment, id: LaneId) -> Result<Inbound, BadGeometry> {

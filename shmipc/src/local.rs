@@ -52,41 +52,33 @@ impl<P: Dispatch<H>, H: Send> Local<P, H> {
     /// A caller of `handler`.
     #[must_use]
     pub fn new(handler: H) -> Self {
-        Self {
-            handler: Mutex::new(HandlerService(handler)),
-            protocol: PhantomData,
-        }
+        Self { handler: Mutex::new(HandlerService(handler)), protocol: PhantomData }
     }
 
     /// The handler, to look at what the calls did to it.
     #[must_use]
     pub fn into_handler(self) -> H {
-        self.handler
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        self.handler.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn run(&self, message: &P::Borrowed<'_>) -> Result<Result<Vec<u8>, Failure>, SendError> {
         let mut bytes = Vec::new();
         codec::encode_to_vec(message, &mut bytes, usize::MAX).map_err(|error| match error {
             codec::TooLargeOr::Value(error) => SendError::Encode(error),
-            codec::TooLargeOr::TooLarge { length } => SendError::TooLarge {
-                length,
-                maximum: usize::MAX,
-            },
+            codec::TooLargeOr::TooLarge { length } => {
+                SendError::TooLarge { length, maximum: usize::MAX }
+            }
         })?;
         let mut handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answer = None;
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            match codec::decode::<P::Borrowed<'_>>(&bytes) {
+        let ran =
+            catch_unwind(AssertUnwindSafe(|| match codec::decode::<P::Borrowed<'_>>(&bytes) {
                 Ok(message) => {
                     let cx = Context::<P>::detached();
                     Service::<P>::handle(&mut *handler, &cx, message, Responder::slot(&mut answer));
                 }
                 Err(error) => answer = Some(Err(Failure::Undecodable(error.to_string()))),
-            }
-        }));
+            }));
         Ok(match ran {
             Err(panic) => Err(Failure::HandlerPanicked(panic_text(panic.as_ref()))),
             Ok(()) => answer.unwrap_or(Err(Failure::NotHandled)),

@@ -43,10 +43,8 @@ pub trait ShmMessage: Sized + 'static {
     const OWN_FINGERPRINT: u64;
 
     /// What server and client compare when they connect: this enum together with its events.
-    const FINGERPRINT: u64 = mix_fingerprints(
-        Self::OWN_FINGERPRINT,
-        <Self::Events as ShmMessage>::OWN_FINGERPRINT,
-    );
+    const FINGERPRINT: u64 =
+        mix_fingerprints(Self::OWN_FINGERPRINT, <Self::Events as ShmMessage>::OWN_FINGERPRINT);
 
     /// The variants in order of declaration.
     const VARIANTS: &'static [Variant];
@@ -105,11 +103,7 @@ impl Variant {
     #[doc(hidden)]
     #[must_use]
     pub const fn new(name: &'static str, fingerprint: u64, reply: Option<&'static str>) -> Self {
-        Self {
-            name,
-            fingerprint,
-            reply,
-        }
+        Self { name, fingerprint, reply }
     }
 }
 
@@ -161,9 +155,7 @@ impl ShmMessage for NoEvents {
     }
 
     fn decode_reply(_variant: u32, _bytes: &[u8]) -> Result<NoEvents, DecodeError> {
-        Err(DecodeError::message(
-            "this protocol has no events, so there is no reply to one",
-        ))
+        Err(DecodeError::message("this protocol has no events, so there is no reply to one"))
     }
 
     fn respond(reply: NoEvents, _variant: u32, _responder: Responder<'_>) -> Responded {

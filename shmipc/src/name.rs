@@ -9,25 +9,15 @@ pub(crate) const MAXIMUM_NAME_LENGTH: usize = 128;
 /// The registry's segment name for a server's name.
 pub(crate) fn registry_name(name: &str) -> Result<String, NameError> {
     if name.is_empty() {
-        return Err(NameError::Empty {
-            maximum: MAXIMUM_NAME_LENGTH,
-        });
+        return Err(NameError::Empty { maximum: MAXIMUM_NAME_LENGTH });
     }
-    if let Some((offset, character)) = name
-        .char_indices()
-        .find(|(_, character)| matches!(character, '/' | '\0'))
+    if let Some((offset, character)) =
+        name.char_indices().find(|(_, character)| matches!(character, '/' | '\0'))
     {
-        return Err(NameError::ForbiddenCharacter {
-            name: name.into(),
-            character,
-            offset,
-        });
+        return Err(NameError::ForbiddenCharacter { name: name.into(), character, offset });
     }
     if name.len() > MAXIMUM_NAME_LENGTH {
-        return Err(NameError::TooLong {
-            length: name.len(),
-            maximum: MAXIMUM_NAME_LENGTH,
-        });
+        return Err(NameError::TooLong { length: name.len(), maximum: MAXIMUM_NAME_LENGTH });
     }
     Ok(format!("{REGISTRY_PREFIX}{name}"))
 }
@@ -46,19 +36,12 @@ mod tests {
         assert_eq!(registry_name(""), Err(NameError::Empty { maximum: 128 }));
         assert_eq!(
             registry_name(&"x".repeat(129)),
-            Err(NameError::TooLong {
-                length: 129,
-                maximum: 128
-            })
+            Err(NameError::TooLong { length: 129, maximum: 128 })
         );
         for (name, character, offset) in [("a/b", '/', 1), ("ä\0", '\0', 2)] {
             assert_eq!(
                 registry_name(name),
-                Err(NameError::ForbiddenCharacter {
-                    name: name.into(),
-                    character,
-                    offset
-                })
+                Err(NameError::ForbiddenCharacter { name: name.into(), character, offset })
             );
         }
         assert_eq!(registry_name("..").as_deref(), Ok("shmipc.r..."));

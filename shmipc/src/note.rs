@@ -101,9 +101,7 @@ fn with_code(code: u8, text: &str) -> Vec<u8> {
 }
 
 fn take_apart(bytes: &[u8]) -> (u8, String) {
-    let (code, text) = bytes
-        .split_first()
-        .map_or((0, &[][..]), |(code, text)| (*code, text));
+    let (code, text) = bytes.split_first().map_or((0, &[][..]), |(code, text)| (*code, text));
     let text = &text[..text.len().min(MAXIMUM_TEXT)];
     (code, String::from_utf8_lossy(text).into_owned())
 }
@@ -127,10 +125,7 @@ mod tests {
     #[test]
     fn hostile_texts_are_cut_and_made_valid() {
         let long = vec![0xFF; 5_000];
-        assert!(matches!(
-            Failure::from_bytes(&long),
-            Failure::ReplyFailed(_)
-        ));
+        assert!(matches!(Failure::from_bytes(&long), Failure::ReplyFailed(_)));
         let mut panicked = vec![1];
         panicked.extend(std::iter::repeat_n(b'x', 9_000));
         assert_eq!(
@@ -147,9 +142,6 @@ mod tests {
             Goodbye::departure_from(&goodbye.to_bytes()),
             Departure::AccusedUs("a pad behind a pad".into())
         );
-        assert_eq!(
-            Goodbye::departure(Goodbye::TooSlow.code()),
-            Departure::TooSlow
-        );
+        assert_eq!(Goodbye::departure(Goodbye::TooSlow.code()), Departure::TooSlow);
     }
 }

@@ -23,11 +23,7 @@ pub(crate) fn check_ring_size(size: usize) -> Result<(), ConfigError> {
     if size.is_power_of_two() && (minimum..=maximum).contains(&size) {
         Ok(())
     } else {
-        Err(ConfigError::RingSize {
-            size,
-            minimum,
-            maximum,
-        })
+        Err(ConfigError::RingSize { size, minimum, maximum })
     }
 }
 
@@ -36,29 +32,17 @@ pub(crate) fn check_max_message(size: usize) -> Result<(), ConfigError> {
     if (minimum..=maximum).contains(&size) {
         Ok(())
     } else {
-        Err(ConfigError::MaximumMessage {
-            size,
-            minimum,
-            maximum,
-        })
+        Err(ConfigError::MaximumMessage { size, minimum, maximum })
     }
 }
 
 pub(crate) fn check_deadline(what: &'static str, deadline: Duration) -> Result<(), ConfigError> {
-    if deadline.is_zero() {
-        Err(ConfigError::ZeroDeadline { what })
-    } else {
-        Ok(())
-    }
+    if deadline.is_zero() { Err(ConfigError::ZeroDeadline { what }) } else { Ok(()) }
 }
 
 pub(crate) fn check_spin(given: Duration) -> Result<(), ConfigError> {
     let maximum = wait::MAXIMUM_SPIN;
-    if given <= maximum {
-        Ok(())
-    } else {
-        Err(ConfigError::SpinBudget { given, maximum })
-    }
+    if given <= maximum { Ok(()) } else { Err(ConfigError::SpinBudget { given, maximum }) }
 }
 
 pub(crate) fn check_range(
@@ -70,12 +54,7 @@ pub(crate) fn check_range(
     if (minimum..=maximum).contains(&value) {
         Ok(())
     } else {
-        Err(ConfigError::OutOfRange {
-            what,
-            value,
-            minimum,
-            maximum,
-        })
+        Err(ConfigError::OutOfRange { what, value, minimum, maximum })
     }
 }
 

@@ -33,11 +33,7 @@ impl<E: ShmMessage> Clone for Peer<E> {
 
 impl<E: ShmMessage> Peer<E> {
     pub(crate) fn new(link: Option<Arc<Link>>, timeout: Duration) -> Self {
-        Self {
-            link,
-            timeout,
-            protocol: PhantomData,
-        }
+        Self { link, timeout, protocol: PhantomData }
     }
 
     /// The link's number: from 1 on, never given twice by one server. Zero for a
@@ -50,25 +46,19 @@ impl<E: ShmMessage> Peer<E> {
     /// The peer's process id, as the peer gave it: right for people, not for decisions.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.link
-            .as_ref()
-            .map_or_else(std::process::id, |link| link.peer().pid)
+        self.link.as_ref().map_or_else(std::process::id, |link| link.peer().pid)
     }
 
     /// The user that owns the link's segment, from the kernel.
     #[must_use]
     pub fn uid(&self) -> u32 {
-        self.link
-            .as_ref()
-            .map_or_else(crate::sys::effective_uid, |link| link.peer().uid)
+        self.link.as_ref().map_or_else(crate::sys::effective_uid, |link| link.peer().uid)
     }
 
     /// Is the link up, as far as this side knows without asking the kernel?
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.link
-            .as_ref()
-            .is_some_and(|link| link.ended().is_none())
+        self.link.as_ref().is_some_and(|link| link.ended().is_none())
     }
 
     /// The same handle with another deadline for its calls.
@@ -104,9 +94,7 @@ impl<E: ShmMessage> Peer<E> {
     }
 
     fn link(&self) -> Result<&Link, SendError> {
-        self.link
-            .as_deref()
-            .ok_or(SendError::NotHandled { pid: self.pid() })
+        self.link.as_deref().ok_or(SendError::NotHandled { pid: self.pid() })
     }
 }
 

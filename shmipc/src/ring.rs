@@ -35,11 +35,7 @@ pub(crate) enum Violation {
     #[error("position {found}, expected a multiple of 16 from {least} to {most}")]
     Position { found: u64, least: u64, most: u64 },
     #[error("a frame of {length} bytes at position {position}, where {available} are there")]
-    Length {
-        length: u64,
-        position: u64,
-        available: u64,
-    },
+    Length { length: u64, position: u64, available: u64 },
     #[error("at position {position}: {error}")]
     Frame { position: u64, error: FrameError },
     #[error("{0}")]

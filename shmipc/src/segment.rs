@@ -57,18 +57,12 @@ pub(crate) enum SegmentError {
     /// Another file came under the name between two looks; try again.
     Changed,
     /// A system call failed.
-    System {
-        action: &'static str,
-        source: io::Error,
-    },
+    System { action: &'static str, source: io::Error },
 }
 
 impl SegmentError {
     pub(crate) fn system(action: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::System {
-            action,
-            source: source.into(),
-        }
+        Self::System { action, source: source.into() }
     }
 }
 
@@ -91,11 +85,8 @@ impl Mapping {
     /// Makes a new segment of `length` bytes, all zero, readable and writable by this user alone,
     /// with its memory reserved.
     pub(crate) fn create(name: &str, length: usize) -> Result<Self, SegmentError> {
-        let mut shmem = ShmemConf::new()
-            .os_id(name)
-            .size(length)
-            .create()
-            .map_err(|error| match error {
+        let mut shmem =
+            ShmemConf::new().os_id(name).size(length).create().map_err(|error| match error {
                 ShmemError::MappingIdExists => SegmentError::Exists,
                 other => from_shmem("create a shared memory segment", other),
             })?;
@@ -107,16 +98,8 @@ impl Mapping {
             Ok((file, facts)) => {
                 // From here on names are only removed by who knows that they are still ours.
                 shmem.set_owner(false);
-                let facts = FileFacts {
-                    length: length as u64,
-                    ..facts
-                };
-                Ok(Self {
-                    shmem,
-                    file,
-                    facts,
-                    name: name.into(),
-                })
+                let facts = FileFacts { length: length as u64, ..facts };
+                Ok(Self { shmem, file, facts, name: name.into() })
             }
             // Dropping `shmem` as its owner removes the name.
             Err(error) => Err(error),
@@ -143,10 +126,7 @@ impl Mapping {
             return Err(SegmentError::OtherUser { uid: facts.uid });
         }
         if facts.length < least as u64 {
-            return Err(SegmentError::Truncated {
-                length: facts.length,
-                expected: least as u64,
-            });
+            return Err(SegmentError::Truncated { length: facts.length, expected: least as u64 });
         }
         let shmem = ShmemConf::new()
             .os_id(name)
@@ -157,12 +137,7 @@ impl Mapping {
         if again.identity != facts.identity || shmem.len() as u64 != facts.length {
             return Err(SegmentError::Changed);
         }
-        Ok(Self {
-            shmem,
-            file,
-            facts,
-            name: name.into(),
-        })
+        Ok(Self { shmem, file, facts, name: name.into() })
     }
 
     /// Makes sure that touching the segment cannot fail for want of memory.
@@ -202,7 +177,7 @@ impl Mapping {
     /// The address of a `T` at `offset`, or `None` if the segment ends before its end.
     pub(crate) fn place<T>(&self, offset: usize) -> Option<NonNull<T>> {
         let end = offset.checked_add(size_of::<T>())?;
-        if end > self.shmem.len() || !offset.is_multiple_of(align_of::<T>()) {
+        if end > self.shmem.len() || offset % align_of::<T>() != 0 {
             return None;
         }
         // SAFETY: `offset` is inside the mapping (checked).
@@ -228,11 +203,7 @@ fn open(name: &str) -> Result<OwnedFd, SegmentError> {
 /// The owner of a segment that this user may not open, for the error's text.
 fn owner_by_name(name: &str) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    Some(
-        std::fs::symlink_metadata(format!("/dev/shm/{name}"))
-            .ok()?
-            .uid(),
-    )
+    Some(std::fs::symlink_metadata(format!("/dev/shm/{name}")).ok()?.uid())
 }
 
 fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
@@ -242,10 +213,9 @@ fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
 
 fn reserve(file: &OwnedFd, length: u64) -> Result<(), SegmentError> {
     sys::reserve(file, length).map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull => SegmentError::NoRoom {
-            needed: length,
-            available: sys::free_room(file),
-        },
+        io::ErrorKind::StorageFull => {
+            SegmentError::NoRoom { needed: length, available: sys::free_room(file) }
+        }
         _ => SegmentError::system("reserve memory for a segment", error),
     })
 }

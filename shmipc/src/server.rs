@@ -108,8 +108,6 @@ impl<P: ShmMessage> Server<P> {
 
 impl<P: ShmMessage> fmt::Debug for Server<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

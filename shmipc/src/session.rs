@@ -38,12 +38,7 @@ pub(crate) struct Session<P: ShmMessage> {
 
 impl<P: ShmMessage> Session<P> {
     pub(crate) fn new(link: Arc<Link>, inbound: Inbound, context: Context<P>) -> Self {
-        Self {
-            link,
-            inbound,
-            context,
-            parked: false,
-        }
+        Self { link, inbound, context, parked: false }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -88,11 +83,7 @@ impl<P: ShmMessage> Session<P> {
         let more = departure != Departure::ClosedHere
             && !self.link.replies().is_congested()
             && self.inbound.consumer().has_data().unwrap_or(false);
-        if more {
-            Progress::Busy
-        } else {
-            Progress::Ended(departure)
-        }
+        if more { Progress::Busy } else { Progress::Ended(departure) }
     }
 
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
@@ -101,9 +92,7 @@ impl<P: ShmMessage> Session<P> {
             Kind::Notice => dispatch::dispatch(service, cx, link, 0, payload),
             Kind::Request => dispatch::dispatch(service, cx, link, received.call_id, payload),
             Kind::Gap => {
-                let count = payload
-                    .first_chunk()
-                    .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+                let count = payload.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
                 dispatch::contain(|| service.messages_missed(cx, count));
             }
             Kind::Goodbye => link.heard(Goodbye::departure_from(payload)),

@@ -28,11 +28,7 @@ pub(crate) struct FileFacts {
 /// Opens an existing shared memory object for reading and writing. It is not inherited by programs
 /// that this process executes.
 pub(crate) fn open_shm(name: &str) -> io::Result<OwnedFd> {
-    Ok(mman::shm_open(
-        name,
-        OFlag::O_RDWR | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )?)
+    Ok(mman::shm_open(name, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?)
 }
 
 /// Removes a shared memory object's name; whoever holds it open keeps it. No such name is fine.
@@ -69,9 +65,8 @@ pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
 
 /// Bytes free in the file system that holds `file`.
 pub(crate) fn free_room(file: &OwnedFd) -> u64 {
-    nix::sys::statvfs::fstatvfs(file).map_or(0, |stat| {
-        stat.blocks_available().saturating_mul(stat.fragment_size())
-    })
+    nix::sys::statvfs::fstatvfs(file)
+        .map_or(0, |stat| stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
 fn byte_range(byte: i64, kind: i32) -> libc::flock {
@@ -170,11 +165,7 @@ pub(crate) fn random_u128() -> io::Result<u128> {
     // SAFETY: the buffer is 16 bytes long, as said. Requests of up to 256 bytes are never cut short
     // once the system's generator is ready, which the call waits for.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    if got == 16 {
-        Ok(u128::from_ne_bytes(bytes))
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if got == 16 { Ok(u128::from_ne_bytes(bytes)) } else { Err(io::Error::last_os_error()) }
 }
 
 /// This process's effective user.
@@ -216,10 +207,7 @@ mod tests {
         assert!(try_lock_byte(&first, 3).unwrap());
         assert!(is_byte_locked(&second, 3).unwrap());
         assert!(!is_byte_locked(&second, 4).unwrap());
-        assert!(
-            !is_byte_locked(&first, 3).unwrap(),
-            "one's own lock is not somebody else's"
-        );
+        assert!(!is_byte_locked(&first, 3).unwrap(), "one's own lock is not somebody else's");
         assert!(!try_lock_byte(&second, 3).unwrap());
         drop(first);
         assert!(!is_byte_locked(&second, 3).unwrap());

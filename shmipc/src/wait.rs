@@ -35,24 +35,18 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            started: None,
-        }
+        Self { timeout, started: None }
     }
 
     /// Time left; `None` once it has passed.
     pub(crate) fn left(&mut self) -> Option<Duration> {
         let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
-        self.timeout
-            .checked_sub(elapsed)
-            .filter(|left| !left.is_zero())
+        self.timeout.checked_sub(elapsed).filter(|left| !left.is_zero())
     }
 
     /// Time waited so far.
     pub(crate) fn waited(&self) -> Duration {
-        self.started
-            .map_or(Duration::ZERO, |started| started.elapsed())
+        self.started.map_or(Duration::ZERO, |started| started.elapsed())
     }
 }
 

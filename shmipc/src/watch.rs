@@ -28,11 +28,8 @@ struct Watcher {
     changed: Option<Arc<EventFd>>,
 }
 
-static WATCHER: Mutex<Watcher> = Mutex::new(Watcher {
-    watched: Vec::new(),
-    last_key: 0,
-    changed: None,
-});
+static WATCHER: Mutex<Watcher> =
+    Mutex::new(Watcher { watched: Vec::new(), last_key: 0, changed: None });
 
 /// A watch that ends when it is dropped.
 #[derive(Debug)]
@@ -54,11 +51,7 @@ impl Watch {
         }
         watcher.last_key += 1;
         let key = watcher.last_key;
-        watcher.watched.push(Watched {
-            key,
-            pidfd,
-            wake: Box::new(wake),
-        });
+        watcher.watched.push(Watched { key, pidfd, wake: Box::new(wake) });
         watcher.tell();
         Some(Self { key })
     }
@@ -67,10 +60,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut watcher = lock();
-        let index = watcher
-            .watched
-            .iter()
-            .position(|watched| watched.key == self.key);
+        let index = watcher.watched.iter().position(|watched| watched.key == self.key);
         let ended = index.map(|index| watcher.watched.swap_remove(index));
         watcher.tell();
         drop(watcher);
@@ -112,19 +102,12 @@ fn run(changed: &EventFd) {
                 watcher.changed = None;
                 return;
             }
-            watcher
-                .watched
-                .iter()
-                .map(|w| (w.key, Arc::clone(&w.pidfd)))
-                .collect()
+            watcher.watched.iter().map(|w| (w.key, Arc::clone(&w.pidfd))).collect()
         };
         let ended = wait(changed, &pidfds);
         for key in ended {
             let mut watcher = lock();
-            let index = watcher
-                .watched
-                .iter()
-                .position(|watched| watched.key == key);
+            let index = watcher.watched.iter().position(|watched| watched.key == key);
             let watched = index.map(|index| watcher.watched.swap_remove(index));
             drop(watcher);
             if let Some(watched) = watched {
@@ -137,23 +120,14 @@ fn run(changed: &EventFd) {
 /// Sleeps until the list changed or processes ended; gives the keys of those.
 fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
     let mut fds = vec![PollFd::new(changed.as_fd(), PollFlags::POLLIN)];
-    fds.extend(
-        pidfds
-            .iter()
-            .map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
-    );
+    fds.extend(pidfds.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
     if nix::poll::poll(&mut fds, PollTimeout::NONE).is_err() {
         return Vec::new();
     }
     // An empty counter is no error that matters: the list is read again either way.
     let _ = changed.read();
     let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
-    fds[1..]
-        .iter()
-        .zip(pidfds)
-        .filter(|(fd, _)| is_ready(fd))
-        .map(|(_, (key, _))| *key)
-        .collect()
+    fds[1..].iter().zip(pidfds).filter(|(fd, _)| is_ready(fd)).map(|(_, (key, _))| *key).collect()
 }
 
 #[cfg(test)]
@@ -165,24 +139,15 @@ mod tests {
 
     #[test]
     fn the_end_of_a_process_is_told_once() {
-        let mut child = Command::new("sleep")
-            .arg("1000")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let (told, ended) = mpsc::channel();
         let watch = Watch::start(child.id(), move || told.send(()).unwrap()).unwrap();
         assert!(ended.recv_timeout(Duration::from_millis(20)).is_err());
         child.kill().unwrap();
         child.wait().unwrap();
-        ended
-            .recv_timeout(Duration::from_secs(30))
-            .expect("a watchdog: the end was not told");
+        ended.recv_timeout(Duration::from_secs(30)).expect("a watchdog: the end was not told");
         drop(watch);
-        assert!(
-            ended.recv_timeout(Duration::from_secs(30)).is_err(),
-            "told twice"
-        );
+        assert!(ended.recv_timeout(Duration::from_secs(30)).is_err(), "told twice");
     }
 
     #[test]

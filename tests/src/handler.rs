@@ -39,9 +39,9 @@ impl Prober {
 /// FNV-1a, to compare what came with what was sent.
 #[must_use]
 pub fn checksum(seed: u32, bytes: &[u8]) -> u32 {
-    bytes.iter().fold(seed ^ 0x811c_9dc5, |sum, byte| {
-        (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    bytes
+        .iter()
+        .fold(seed ^ 0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[allow(clippy::panic, reason = "some variants ask for one")]
@@ -56,10 +56,7 @@ impl ProbeHandler for Prober {
     }
 
     fn numbers(&mut self, cx: &Context<Probe>) -> (u64, u64) {
-        self.numbers
-            .get(&cx.peer().id())
-            .copied()
-            .unwrap_or_default()
+        self.numbers.get(&cx.peer().id()).copied().unwrap_or_default()
     }
 
     fn echo(&mut self, _cx: &Context<Probe>, bytes: Vec<u8>) -> Vec<u8> {
@@ -99,9 +96,7 @@ impl ProbeHandler for Prober {
     }
 
     fn broadcast(&mut self, cx: &Context<Probe>, size: u64) {
-        cx.server().broadcast(&ProbeEvent::Bytes {
-            bytes: pattern(size as usize),
-        });
+        cx.server().broadcast(&ProbeEvent::Bytes { bytes: pattern(size as usize) });
     }
 
     fn ask_back(&mut self, cx: &Context<Probe>, value: u64) -> u64 {
@@ -167,10 +162,7 @@ impl BorrowedHandler for Measurer {
         name: &'a str,
         bytes: &'a [u8],
     ) -> (u64, u64) {
-        (
-            name.chars().count() as u64,
-            bytes.iter().map(|byte| u64::from(*byte)).sum(),
-        )
+        (name.chars().count() as u64, bytes.iter().map(|byte| u64::from(*byte)).sum())
     }
 
     fn plain(&mut self, _cx: &Context<Borrowed<'static>>, value: u32) -> u32 {

@@ -80,8 +80,6 @@ pub fn descriptors(pid: u32) -> usize {
 #[must_use]
 pub fn status(path: &str, field: &str) -> Option<u64> {
     let text = std::fs::read_to_string(path).ok()?;
-    let line = text
-        .lines()
-        .find(|line| line.split(':').next() == Some(field))?;
+    let line = text.lines().find(|line| line.split(':').next() == Some(field))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }

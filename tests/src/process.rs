@@ -27,11 +27,7 @@ impl PeerProcess {
             .spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self {
-            child,
-            input,
-            output: BufReader::new(output),
-        })
+        Ok(Self { child, input, output: BufReader::new(output) })
     }
 
     /// Its process id.

@@ -87,7 +87,5 @@ pub enum Borrowed<'a> {
 /// Bytes that differ at every position, for `size` and up.
 #[must_use]
 pub fn pattern(size: usize) -> Vec<u8> {
-    (0..size)
-        .map(|index| (index ^ (index >> 8) ^ (index >> 16) ^ size) as u8)
-        .collect()
+    (0..size).map(|index| (index ^ (index >> 8) ^ (index >> 16) ^ size) as u8).collect()
 }

@@ -1,6 +1,8 @@
 //! What two sides say to each other: notices, requests, events, calls from inside handlers, and how
 //! each of them fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -31,10 +33,7 @@ with_both_doorbells!(
 
 fn serve(test: &str, doorbell: Doorbell) -> (String, Running<Probe>) {
     let name = unique_name(test);
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .bind()
-        .unwrap();
+    let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
     (name, server.serve(Prober::default()).unwrap())
 }
 
@@ -57,19 +56,9 @@ fn the_enum_itself_is_sent_and_called(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let (name, _running) = serve("enum", doorbell);
     let client = Client::<Probe>::connect(&name).unwrap();
-    client
-        .send(&Probe::Number {
-            thread: 0,
-            number: 0,
-        })
-        .unwrap();
+    client.send(&Probe::Number { thread: 0, number: 0 }).unwrap();
     // A notice that is called is acknowledged once it was handled.
-    let reply = client
-        .call(&Probe::Number {
-            thread: 0,
-            number: 1,
-        })
-        .unwrap();
+    let reply = client.call(&Probe::Number { thread: 0, number: 1 }).unwrap();
     assert!(matches!(reply, ProbeReply::Number));
     let ProbeReply::Numbers(numbers) = client.call(&Probe::Numbers).unwrap() else {
         panic!("another variant's reply");
@@ -110,14 +99,10 @@ struct Doubler {
 impl ProbeEventHandler for Doubler {
     fn number(&mut self, cx: &Context<ProbeEvent>, number: u64) {
         // A call from inside an event handler, back to the server that sent the event.
-        let client = cx
-            .client::<Probe>()
-            .expect("the client is alive and of this protocol");
+        let client = cx.client::<Probe>().expect("the client is alive and of this protocol");
         let echo = client.echo(vec![number as u8]).unwrap();
         assert_eq!(echo, [number as u8]);
-        self.name_of_server
-            .send(client.process_id().unwrap())
-            .unwrap();
+        self.name_of_server.send(client.process_id().unwrap()).unwrap();
         assert!(cx.client::<Borrowed<'static>>().is_none());
     }
 
@@ -133,9 +118,7 @@ fn calling_and_sending_from_inside_a_handler(doorbell: Doorbell) {
     let (name, _running) = serve("inside", doorbell);
     let (told, pids) = mpsc::channel();
     let client = Client::<Probe>::builder(&name)
-        .serve_events(Doubler {
-            name_of_server: told,
-        })
+        .serve_events(Doubler { name_of_server: told })
         .connect()
         .unwrap();
     for value in 0..200 {
@@ -173,11 +156,7 @@ fn a_late_reply_is_discarded(doorbell: Doorbell) {
     let client = Client::<Probe>::connect(&name).unwrap();
     let impatient = client.with_deadline(Duration::from_millis(20));
     match impatient.slow(300, 1) {
-        Err(CallError::Deadline {
-            outcome: Outcome::MayHaveRun,
-            waited,
-            pid,
-        }) => {
+        Err(CallError::Deadline { outcome: Outcome::MayHaveRun, waited, pid }) => {
             assert!(waited >= Duration::from_millis(20));
             assert_eq!(pid, std::process::id());
         }
@@ -213,40 +192,22 @@ fn a_panic_is_reported_and_the_server_goes_on(doorbell: Doorbell) {
 fn too_large_is_refused_before_a_byte_is_sent(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("large");
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .max_message(10_000)
-        .bind();
+    let server = Server::<Probe>::builder(&name).doorbell(doorbell).max_message(10_000).bind();
     let _running = server.unwrap().serve(Prober::default()).unwrap();
     let client = Client::<Probe>::connect(&name).unwrap();
     // Four bytes of variant, eight of length.
-    let fits = Probe::Bytes {
-        bytes: pattern(10_000 - 12),
-    };
+    let fits = Probe::Bytes { bytes: pattern(10_000 - 12) };
     client.send(&fits).unwrap();
-    let message = Probe::Bytes {
-        bytes: pattern(10_001 - 12),
-    };
+    let message = Probe::Bytes { bytes: pattern(10_001 - 12) };
     match client.send(&message) {
-        Err(SendError::TooLarge {
-            length: 10_001,
-            maximum: 10_000,
-        }) => {}
+        Err(SendError::TooLarge { length: 10_001, maximum: 10_000 }) => {}
         other => panic!("{other:?}"),
     }
     // The message is still here, and nothing of it was sent.
-    assert_eq!(
-        message,
-        Probe::Bytes {
-            bytes: pattern(10_001 - 12)
-        }
-    );
+    assert_eq!(message, Probe::Bytes { bytes: pattern(10_001 - 12) });
     assert_eq!(client.bytes_sum().unwrap().0, 10_000 - 12);
     let error = client.echo(pattern(20_000)).unwrap_err();
-    assert!(
-        matches!(error, CallError::NotSent(SendError::TooLarge { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, CallError::NotSent(SendError::TooLarge { .. })), "{error:?}");
     assert_eq!(error.outcome(), Outcome::NotStarted);
     // A reply that is too large is the server's fault, and the caller learns it.
     match client.fill(20_000) {
@@ -265,20 +226,11 @@ fn closing_ends_calls_and_later_ones(doorbell: Doorbell) {
     thread::sleep(Duration::from_millis(100));
     client.close();
     let error = waiting.join().unwrap().unwrap_err();
-    let closed = matches!(
-        &error,
-        CallError::PeerGone {
-            departure: Departure::ClosedHere,
-            ..
-        }
-    );
+    let closed = matches!(&error, CallError::PeerGone { departure: Departure::ClosedHere, .. });
     assert!(closed, "{error:?}");
     assert_eq!(error.outcome(), Outcome::MayHaveRun);
     assert!(matches!(client.number(0, 0), Err(SendError::Closed)));
-    assert!(matches!(
-        client.process_id(),
-        Err(CallError::NotSent(SendError::Closed))
-    ));
+    assert!(matches!(client.process_id(), Err(CallError::NotSent(SendError::Closed))));
     assert!(!client.is_connected());
 }
 
@@ -314,42 +266,27 @@ fn a_stopped_server_is_told(doorbell: Doorbell) {
     let departure = departures.recv_timeout(Duration::from_secs(30)).unwrap();
     assert_eq!(departure, Departure::ServerStopped);
     match client.process_id() {
-        Err(CallError::PeerGone {
-            departure: Departure::ServerStopped,
-            outcome,
-            ..
-        }) => {
+        Err(CallError::PeerGone { departure: Departure::ServerStopped, outcome, .. }) => {
             assert_eq!(outcome, Outcome::NotStarted);
         }
         other => panic!("{other:?}"),
     }
     // The name is free at once.
-    let again = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .bind()
-        .unwrap();
+    let again = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
     drop(again.serve(Prober::default()).unwrap());
 }
 
 fn borrowed_messages_arrive_without_a_copy(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("borrowed");
-    let server = Server::<Borrowed<'_>>::builder(&name)
-        .doorbell(doorbell)
-        .bind()
-        .unwrap();
+    let server = Server::<Borrowed<'_>>::builder(&name).doorbell(doorbell).bind().unwrap();
     let _running = server.serve(Measurer).unwrap();
     let client = Client::<Borrowed<'_>>::connect(&name).unwrap();
     for size in [0, 10, 100_000, 2_000_000] {
         let bytes = pattern(size);
         let sum = bytes.iter().map(|byte| u64::from(*byte)).sum();
         assert_eq!(client.measure("naïve", &bytes).unwrap(), (5, sum));
-        client
-            .send(&Borrowed::Measure {
-                name: "x",
-                bytes: &bytes,
-            })
-            .unwrap();
+        client.send(&Borrowed::Measure { name: "x", bytes: &bytes }).unwrap();
     }
     assert_eq!(client.plain(1).unwrap(), 2);
 }
@@ -357,10 +294,7 @@ fn borrowed_messages_arrive_without_a_copy(doorbell: Doorbell) {
 fn a_closure_serves_whole_messages(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("closure");
-    let server = Server::<Borrowed<'_>>::builder(&name)
-        .doorbell(doorbell)
-        .bind()
-        .unwrap();
+    let server = Server::<Borrowed<'_>>::builder(&name).doorbell(doorbell).bind().unwrap();
     let _running = server
         .serve_fn(|_cx, message| match message {
             Borrowed::Measure { name, bytes } => {
@@ -442,25 +376,16 @@ fn an_undecodable_message_is_reported_to_its_sender_and_the_link_goes_on() {
         .unwrap();
     let client = Client::<drifted::client::Drift>::connect(&name).unwrap();
     for _ in 0..3 {
-        let error = client
-            .ask(drifted::client::Part("too long for a byte".into()))
-            .unwrap_err();
+        let error = client.ask(drifted::client::Part("too long for a byte".into())).unwrap_err();
         let rejected = matches!(&error, CallError::Rejected(Rejection::Undecodable(_)));
         assert!(rejected, "{error:?}");
         assert_eq!(error.outcome(), Outcome::NotStarted);
     }
-    client
-        .tell(drifted::client::Part("nobody waits".into()))
-        .unwrap();
-    client
-        .ask(drifted::client::Part("once more".into()))
-        .unwrap_err();
+    client.tell(drifted::client::Part("nobody waits".into())).unwrap();
+    client.ask(drifted::client::Part("once more".into())).unwrap_err();
     let rejections = client.take_rejections();
     assert!(
-        matches!(
-            rejections.as_slice(),
-            [CallError::Rejected(Rejection::Undecodable(_))]
-        ),
+        matches!(rejections.as_slice(), [CallError::Rejected(Rejection::Undecodable(_))]),
         "{rejections:?}"
     );
     running.stop().unwrap();

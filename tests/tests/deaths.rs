@@ -1,5 +1,7 @@
 //! Peers killed with SIGKILL while they talk.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::thread;
@@ -22,11 +24,7 @@ with_both_doorbells!(
 );
 
 fn kind(doorbell: Doorbell) -> &'static str {
-    if doorbell == Doorbell::Event {
-        "doorbell=event"
-    } else {
-        "doorbell=futex"
-    }
+    if doorbell == Doorbell::Event { "doorbell=event" } else { "doorbell=futex" }
 }
 
 fn serve(name: &str, options: &[&str]) -> PeerProcess {
@@ -47,10 +45,8 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
         let _ = fs::remove_file(&count_file);
         // At once: no waiting for anything of the killed one to go away.
         let mut server = serve(&name, &[kind(doorbell), &count]);
-        let client = Client::<Probe>::builder(&name)
-            .deadline(Duration::from_secs(60))
-            .connect()
-            .unwrap();
+        let client =
+            Client::<Probe>::builder(&name).deadline(Duration::from_secs(60)).connect().unwrap();
         client.process_id().unwrap();
         let callers: Vec<_> = (0..CALLERS)
             .map(|ticket| {
@@ -68,14 +64,7 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
                     assert_eq!(reply, ticket);
                     assert!(ran.contains(&ticket));
                 }
-                (
-                    ticket,
-                    Err(CallError::PeerGone {
-                        departure,
-                        outcome,
-                        pid,
-                    }),
-                ) => {
+                (ticket, Err(CallError::PeerGone { departure, outcome, pid })) => {
                     assert_eq!(departure, Departure::Died);
                     assert_eq!(pid, server.pid());
                     let not_started = outcome == Outcome::NotStarted;
@@ -86,10 +75,7 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
             }
         }
         let error = client.process_id().unwrap_err();
-        assert!(
-            error.is_peer_gone() && error.outcome() == Outcome::NotStarted,
-            "{error:?}"
-        );
+        assert!(error.is_peer_gone() && error.outcome() == Outcome::NotStarted, "{error:?}");
     }
     // One call was running, those behind it were not.
     assert!(outcomes.contains(&Outcome::MayHaveRun) && outcomes.contains(&Outcome::NotStarted));
@@ -100,10 +86,7 @@ fn a_killed_server_ends_every_call_with_the_right_outcome(doorbell: Doorbell) {
 fn a_killed_client_disturbs_nobody(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(120);
     let name = unique_name("client-killed");
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .bind()
-        .unwrap();
+    let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
     let running = server.serve(Prober::default()).unwrap();
     let client = Client::<Probe>::connect(&name).unwrap();
     for round in 1..=10 {
@@ -117,12 +100,7 @@ fn a_killed_client_disturbs_nobody(doorbell: Doorbell) {
         let (arrivals, departures) = client.comings().unwrap();
         assert_eq!(arrivals, round + 1);
         assert_eq!(departures.len() as u64, round);
-        assert!(
-            departures
-                .iter()
-                .all(|how| how.contains("without a goodbye")),
-            "{departures:?}"
-        );
+        assert!(departures.iter().all(|how| how.contains("without a goodbye")), "{departures:?}");
     }
     running.stop().unwrap();
 }
@@ -132,16 +110,12 @@ fn a_server_killed_while_a_large_message_is_on_its_way(doorbell: Doorbell) {
     let name = unique_name("large-killed");
     for millis in [1, 3, 10, 20] {
         let mut server = serve(&name, &[kind(doorbell), "ring=4096"]);
-        let client = Client::<Probe>::builder(&name)
-            .deadline(Duration::from_secs(60))
-            .connect()
-            .unwrap();
+        let client =
+            Client::<Probe>::builder(&name).deadline(Duration::from_secs(60)).connect().unwrap();
         let sender = thread::spawn(move || {
             let mut sent = 0;
             loop {
-                match client.send(&Probe::Bytes {
-                    bytes: pattern(4 << 20),
-                }) {
+                match client.send(&Probe::Bytes { bytes: pattern(4 << 20) }) {
                     Ok(()) => sent += 1,
                     Err(error) => return (sent, error),
                 }
@@ -151,13 +125,7 @@ fn a_server_killed_while_a_large_message_is_on_its_way(doorbell: Doorbell) {
         server.kill();
         let (_, error) = sender.join().unwrap();
         assert!(
-            matches!(
-                error,
-                shmipc::SendError::PeerGone {
-                    departure: Departure::Died,
-                    ..
-                }
-            ),
+            matches!(error, shmipc::SendError::PeerGone { departure: Departure::Died, .. }),
             "{error:?}"
         );
     }
@@ -168,10 +136,8 @@ fn a_server_killed_while_a_large_message_is_on_its_way(doorbell: Doorbell) {
 fn left_behind(before: &HashSet<String>) -> Vec<String> {
     let started = Instant::now();
     loop {
-        let new: Vec<_> = segment_names()
-            .into_iter()
-            .filter(|name| !before.contains(name))
-            .collect();
+        let new: Vec<_> =
+            segment_names().into_iter().filter(|name| !before.contains(name)).collect();
         if new.is_empty() || started.elapsed() > Duration::from_secs(10) {
             return new;
         }
@@ -213,22 +179,14 @@ fn two_hundred_kills_leave_nothing_behind() {
         client.echo(pattern(100)).unwrap();
     }
     let (fds_after, memory_after, threads_after) = settled(&client, &server);
-    assert_eq!(
-        (fds_after, threads_after),
-        (fds, threads),
-        "descriptors and threads"
-    );
-    assert!(
-        memory_after <= memory + 4_096,
-        "resident: {memory} KiB, then {memory_after} KiB"
-    );
+    assert_eq!((fds_after, threads_after), (fds, threads), "descriptors and threads");
+    assert!(memory_after <= memory + 4_096, "resident: {memory} KiB, then {memory_after} KiB");
     drop(client);
     server.kill();
 
     // 50 servers with clients that churn.
-    let mut clients: Vec<_> = (0..2)
-        .map(|_| PeerProcess::start(PEER, &["churn", &name]).unwrap())
-        .collect();
+    let mut clients: Vec<_> =
+        (0..2).map(|_| PeerProcess::start(PEER, &["churn", &name]).unwrap()).collect();
     for _ in 0..50 {
         let mut server = serve(&name, &["doorbell=futex"]);
         thread::sleep(Duration::from_micros(random.below(30_000)));

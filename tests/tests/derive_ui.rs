@@ -2,6 +2,8 @@
 //!
 //! `TRYBUILD=overwrite` writes the `.stderr` files anew; read the difference before committing it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[test]
 fn derive_ui() {
     let cases = trybuild::TestCases::new();

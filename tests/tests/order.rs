@@ -1,5 +1,7 @@
 //! A million numbered notices each way at the same time: all there, in order, each once.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use shmipc_tests::Watchdog;
 use shmipc_tests::process::PeerProcess;
 use shmipc_tests::{unique_name, with_both_doorbells};
@@ -15,11 +17,7 @@ with_both_doorbells!(
 
 fn serve(test: &str, doorbell: Doorbell) -> (String, PeerProcess) {
     let name = unique_name(test);
-    let kind = if doorbell == Doorbell::Event {
-        "doorbell=event"
-    } else {
-        "doorbell=futex"
-    };
+    let kind = if doorbell == Doorbell::Event { "doorbell=event" } else { "doorbell=futex" };
     let mut server = PeerProcess::start(PEER, &["serve", &name, kind]).unwrap();
     assert_eq!(server.line().unwrap(), "ready");
     (name, server)

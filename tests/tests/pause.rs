@@ -1,5 +1,7 @@
 //! A stopped peer is alive.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::thread;
 use std::time::Duration;
 
@@ -20,17 +22,11 @@ with_both_doorbells!(
 fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("stopped");
-    let kind = if doorbell == Doorbell::Event {
-        "doorbell=event"
-    } else {
-        "doorbell=futex"
-    };
+    let kind = if doorbell == Doorbell::Event { "doorbell=event" } else { "doorbell=futex" };
     let mut server = PeerProcess::start(PEER, &["serve", &name, kind]).unwrap();
     assert_eq!(server.line().unwrap(), "ready");
-    let client = Client::<Probe>::builder(&name)
-        .deadline(Duration::from_secs(30))
-        .connect()
-        .unwrap();
+    let client =
+        Client::<Probe>::builder(&name).deadline(Duration::from_secs(30)).connect().unwrap();
     client.process_id().unwrap();
     server.signal(Signal::SIGSTOP);
     let patient: Vec<_> = (0..3)
@@ -42,10 +38,7 @@ fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
     // Somebody with less patience learns that, and nothing worse.
     let impatient = client.with_deadline(Duration::from_secs(1));
     match impatient.process_id() {
-        Err(CallError::Deadline {
-            outcome: Outcome::MayHaveRun,
-            ..
-        }) => {}
+        Err(CallError::Deadline { outcome: Outcome::MayHaveRun, .. }) => {}
         other => panic!("{other:?}"),
     }
     thread::sleep(Duration::from_secs(4));
@@ -61,10 +54,7 @@ fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
 fn a_client_stopped_for_a_second_is_not_dead(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("client-stopped");
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .bind()
-        .unwrap();
+    let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
     let _running = server.serve(Prober::default()).unwrap();
     let client = Client::<Probe>::connect(&name).unwrap();
     let mut other = PeerProcess::start(PEER, &["calls", &name]).unwrap();

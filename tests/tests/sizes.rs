@@ -1,5 +1,7 @@
 //! Messages of every size, through a ring that is smaller than most of them, both ways.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -29,11 +31,7 @@ fn start_listening(
     doorbell: Doorbell,
 ) -> (Client<Probe>, PeerProcess, mpsc::Receiver<ProbeEvent>) {
     let name = unique_name(test);
-    let kind = if doorbell == Doorbell::Event {
-        "doorbell=event"
-    } else {
-        "doorbell=futex"
-    };
+    let kind = if doorbell == Doorbell::Event { "doorbell=event" } else { "doorbell=futex" };
     let ring = format!("ring={RING}");
     let mut server = PeerProcess::start(PEER, &["serve", &name, kind, &ring]).unwrap();
     assert_eq!(server.line().unwrap(), "ready");
@@ -71,24 +69,12 @@ fn from_nothing_to_64_mebibytes(doorbell: Doorbell) {
     let most = (64 << 20) - 12;
     for size in [0, 1, 1000, 65_535, 65_536, 1 << 20, (8 << 20) + 3, most] {
         let bytes = pattern(size);
-        client
-            .send(&Probe::Bytes {
-                bytes: bytes.clone(),
-            })
-            .unwrap();
+        client.send(&Probe::Bytes { bytes: bytes.clone() }).unwrap();
         count += size as u64;
         sum = checksum(sum, &bytes);
-        assert_eq!(
-            client.bytes_sum().unwrap(),
-            (count, sum),
-            "to the server: {size}"
-        );
+        assert_eq!(client.bytes_sum().unwrap(), (count, sum), "to the server: {size}");
         // A reply is eight bytes of length and the bytes.
-        assert_eq!(
-            client.fill(size as u64).unwrap(),
-            bytes,
-            "to the client: {size}"
-        );
+        assert_eq!(client.fill(size as u64).unwrap(), bytes, "to the client: {size}");
     }
     assert_eq!(client.fill((64 << 20) - 8).unwrap().len(), (64 << 20) - 8);
     client.fill((64 << 20) - 7).unwrap_err();
@@ -100,13 +86,7 @@ fn large_events(doorbell: Doorbell) {
     for size in [0, 10, RING - 1, RING, 5 << 20, (64 << 20) - 12] {
         client.broadcast(size as u64).unwrap();
         let event = events.recv_timeout(Duration::from_secs(60)).unwrap();
-        assert_eq!(
-            event,
-            ProbeEvent::Bytes {
-                bytes: pattern(size)
-            },
-            "{size}"
-        );
+        assert_eq!(event, ProbeEvent::Bytes { bytes: pattern(size) }, "{size}");
     }
 }
 
@@ -118,11 +98,7 @@ fn large_and_small_from_several_threads(doorbell: Doorbell) {
             let client = client.clone();
             std::thread::spawn(move || {
                 for round in 0..40 {
-                    let size = if (thread + round) % 4 == 0 {
-                        300_000 + round
-                    } else {
-                        round
-                    };
+                    let size = if (thread + round) % 4 == 0 { 300_000 + round } else { round };
                     assert_eq!(client.echo(pattern(size)).unwrap(), pattern(size));
                 }
             })

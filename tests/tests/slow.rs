@@ -1,5 +1,7 @@
 //! A client that does not read delays nobody, and learns what it missed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -113,13 +115,7 @@ fn a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy(doorbell: Doorbe
     assert_eq!(departure, Departure::TooSlow);
     let error = stuck.number(0, 0).unwrap_err();
     assert!(
-        matches!(
-            error,
-            SendError::PeerGone {
-                departure: Departure::TooSlow,
-                ..
-            }
-        ),
+        matches!(error, SendError::PeerGone { departure: Departure::TooSlow, .. }),
         "{error:?}"
     );
 }

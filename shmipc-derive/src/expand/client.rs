@@ -14,10 +14,7 @@ pub(super) fn client_trait(protocol: &Protocol) -> TokenStream {
         "Sends the messages of {}: one method for each variant, on everything that carries them.",
         link(protocol, None)
     );
-    let methods = protocol
-        .variants
-        .iter()
-        .map(|variant| message_method(protocol, variant));
+    let methods = protocol.variants.iter().map(|variant| message_method(protocol, variant));
     quote! {
         #[doc = #title]
         #allowed
@@ -56,17 +53,9 @@ fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream>
     let (output, error, call) = match &variant.reply {
         Some(reply) => {
             let ty = &reply.ty;
-            (
-                quote!(#ty),
-                "CallError",
-                quote!(#caller::request::<#ty>(self, #message)),
-            )
+            (quote!(#ty), "CallError", quote!(#caller::request::<#ty>(self, #message)))
         }
-        None => (
-            quote!(()),
-            "SendError",
-            quote!(#caller::notify(self, #message)),
-        ),
+        None => (quote!(()), "SendError", quote!(#caller::notify(self, #message))),
     };
     let docs = docs(variant, &doc_lines(protocol, variant));
     let error = quote::format_ident!("{error}");
@@ -90,10 +79,5 @@ fn doc_lines(protocol: &Protocol, variant: &Variant) -> [String; 4] {
             " `SendError` says why the message was not sent.",
         ),
     };
-    [
-        what,
-        String::new(),
-        " # Errors".to_owned(),
-        error.to_owned(),
-    ]
+    [what, String::new(), " # Errors".to_owned(), error.to_owned()]
 }

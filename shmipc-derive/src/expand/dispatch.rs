@@ -37,10 +37,7 @@ fn dispatch_fn(protocol: &Protocol) -> TokenStream {
     let Protocol { krate, .. } = protocol;
     let protocol_type = protocol.static_type();
     let message_type = protocol.with_lifetime(&quote!('_));
-    let arms = protocol
-        .variants
-        .iter()
-        .map(|variant| arm(protocol, variant));
+    let arms = protocol.variants.iter().map(|variant| arm(protocol, variant));
     quote! {
         fn dispatch(
             handler: &mut __H,

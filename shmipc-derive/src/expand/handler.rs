@@ -9,14 +9,9 @@ use quote::{ToTokens, format_ident, quote};
 pub(super) fn handler_trait(protocol: &Protocol) -> TokenStream {
     let Protocol { vis, .. } = protocol;
     let (allowed, name) = (allowed_lints(), handler_ident(protocol));
-    let title = format!(
-        "Handles the messages of {}: one method for each variant.",
-        link(protocol, None)
-    );
-    let methods = protocol
-        .variants
-        .iter()
-        .map(|variant| message_method(protocol, variant));
+    let title =
+        format!("Handles the messages of {}: one method for each variant.", link(protocol, None));
+    let methods = protocol.variants.iter().map(|variant| message_method(protocol, variant));
     let defaults = default_methods(protocol);
     quote! {
         #[doc = #title]
@@ -38,15 +33,9 @@ fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream>
     let (line, output) = match &variant.reply {
         Some(reply) => {
             let ty = &reply.ty;
-            (
-                format!(" Answers {shown}: what it returns is the reply."),
-                Some(quote!(-> #ty)),
-            )
+            (format!(" Answers {shown}: what it returns is the reply."), Some(quote!(-> #ty)))
         }
-        None => (
-            format!(" Takes {shown}, a notice: nobody waits for it."),
-            None,
-        ),
+        None => (format!(" Takes {shown}, a notice: nobody waits for it."), None),
     };
     let docs = docs(variant, &[line]);
     Some(quote! {
@@ -61,9 +50,7 @@ fn context_parameter(variant: &Variant) -> Ident {
     let preferred = ["cx", "context", "__cx"].into_iter().map(str::to_owned);
     // There are finitely many fields, so this ends.
     let mut names = preferred.chain((0_u32..).map(|number| format!("__cx{number}")));
-    names
-        .find(free)
-        .map_or_else(|| format_ident!("cx"), |name| format_ident!("{name}"))
+    names.find(free).map_or_else(|| format_ident!("cx"), |name| format_ident!("{name}"))
 }
 
 /// The methods that a handler may leave out.

@@ -20,15 +20,8 @@ pub(super) fn message_impl(protocol: &Protocol) -> TokenStream {
     };
     let name = ident.unraw().to_string();
     let own_fingerprint = fingerprint::of_protocol(protocol);
-    let variants = protocol
-        .variants
-        .iter()
-        .map(|variant| variant_const(protocol, variant));
-    let functions = [
-        variant_index(protocol),
-        decode_reply(protocol),
-        respond(protocol),
-    ];
+    let variants = protocol.variants.iter().map(|variant| variant_const(protocol, variant));
+    let functions = [variant_index(protocol), decode_reply(protocol), respond(protocol)];
     quote! {
         #[automatically_derived]
         #allowed

@@ -71,9 +71,7 @@ fn parameters(protocol: &Protocol, variant: &Variant) -> (TokenStream, Option<To
     let list = quote!(#(#names: #types),*);
     let own = protocol.lifetime.as_ref();
     let borrows = |field: &Field| crate::tokens::mentions(field.ty.clone(), own);
-    let generics = own
-        .filter(|_| variant.fields.iter().any(borrows))
-        .map(|own| quote!(<#own>));
+    let generics = own.filter(|_| variant.fields.iter().any(borrows)).map(|own| quote!(<#own>));
     (list, generics)
 }
 

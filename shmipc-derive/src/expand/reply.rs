@@ -9,14 +9,9 @@ use quote::quote;
 pub(super) fn reply_enum(protocol: &Protocol) -> TokenStream {
     let Protocol { vis, .. } = protocol;
     let (allowed, name) = (allowed_lints(), reply_ident(protocol));
-    let title = format!(
-        "The replies to {}: one variant for each of its own.",
-        link(protocol, None)
-    );
-    let variants = protocol
-        .variants
-        .iter()
-        .map(|variant| reply_variant(protocol, variant));
+    let title =
+        format!("The replies to {}: one variant for each of its own.", link(protocol, None));
+    let variants = protocol.variants.iter().map(|variant| reply_variant(protocol, variant));
     quote! {
         #[doc = #title]
         #allowed

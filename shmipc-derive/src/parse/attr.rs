@@ -110,10 +110,7 @@ fn parse_list(
 
 fn parse_entry(input: ParseStream, place: Place, keys: &mut Keys) -> Result<()> {
     let Ok(ident) = input.call(Ident::parse_any) else {
-        return Err(Error::new(
-            input.span(),
-            format!("expected a key: {}", takes(place)),
-        ));
+        return Err(Error::new(input.span(), format!("expected a key: {}", takes(place))));
     };
     let Some(key) = KEYS.iter().find(|key| ident == key.name) else {
         return Err(unknown(&ident, place));
@@ -125,27 +122,16 @@ fn parse_entry(input: ParseStream, place: Place, keys: &mut Keys) -> Result<()> 
         };
         return Err(Error::new(
             ident.span(),
-            format!(
-                "`{}` belongs on {right}, not on {wrong}; move it there",
-                key.name
-            ),
+            format!("`{}` belongs on {right}, not on {wrong}; move it there", key.name),
         ));
     }
     if !input.peek(Token![=]) || ends_at(input, 1) {
-        return Err(Error::new(
-            ident.span(),
-            format!("`{}` needs {}", key.name, key.usage),
-        ));
+        return Err(Error::new(ident.span(), format!("`{}` needs {}", key.name, key.usage)));
     }
     input.parse::<Token![=]>()?;
     match key.name {
         "events" => set(&mut keys.events, key, &ident, value(input, key)?),
-        "crate" => set(
-            &mut keys.krate,
-            key,
-            &ident,
-            value::<ModPath>(input, key)?.0,
-        ),
+        "crate" => set(&mut keys.krate, key, &ident, value::<ModPath>(input, key)?.0),
         "reply" => set(&mut keys.reply, key, &ident, value(input, key)?),
         _ => set(&mut keys.method, key, &ident, value(input, key)?),
     }
@@ -163,11 +149,7 @@ fn value<T: Parse>(input: ParseStream, key: &Key) -> Result<T> {
     let at = input.span();
     let wrong = |at| Error::new(at, format!("`{}` needs {}", key.name, key.usage));
     let value = input.parse::<T>().map_err(|_| wrong(at))?;
-    if ends_at(input, 0) {
-        Ok(value)
-    } else {
-        Err(wrong(input.span()))
-    }
+    if ends_at(input, 0) { Ok(value) } else { Err(wrong(input.span())) }
 }
 
 /// A path as `use` takes it: without generics.
@@ -185,31 +167,20 @@ fn set<T: ToTokens>(slot: &mut Option<T>, key: &Key, ident: &Ident, value: T) ->
         *slot = Some(value);
         return Ok(());
     };
-    let (first, second) = (
-        pretty(first.to_token_stream()),
-        pretty(value.to_token_stream()),
-    );
+    let (first, second) = (pretty(first.to_token_stream()), pretty(value.to_token_stream()));
     let message = if first == second {
         format!("`{}` is given twice; remove one", key.name)
     } else {
-        format!(
-            "`{}` is given twice, as `{first}` and as `{second}`; keep one",
-            key.name
-        )
+        format!("`{}` is given twice, as `{first}` and as `{second}`; keep one", key.name)
     };
     Err(Error::new(ident.span(), message))
 }
 
 fn unknown(ident: &Ident, place: Place) -> Error {
-    let names: Vec<&str> = KEYS
-        .iter()
-        .filter(|key| key.place == place)
-        .map(|key| key.name)
-        .collect();
-    let help = closest(&ident.to_string(), &names).map_or_else(
-        || takes(place).to_owned(),
-        |name| format!("did you mean `{name}`?"),
-    );
+    let names: Vec<&str> =
+        KEYS.iter().filter(|key| key.place == place).map(|key| key.name).collect();
+    let help = closest(&ident.to_string(), &names)
+        .map_or_else(|| takes(place).to_owned(), |name| format!("did you mean `{name}`?"));
     Error::new(ident.span(), format!("unknown key `{ident}`; {help}"))
 }
 
@@ -244,10 +215,7 @@ mod tests {
             "#[shm()]",
             "#[other = 1]",
         ] {
-            assert!(
-                errors(Place::Variant, attributes).is_empty(),
-                "{attributes}"
-            );
+            assert!(errors(Place::Variant, attributes).is_empty(), "{attributes}");
         }
         assert!(errors(Place::Enum, "#[shm(events = a::E, crate = crate::x)]").is_empty());
     }
@@ -259,10 +227,7 @@ mod tests {
             ("#[shm = 1]", "needs a list"),
             ("#[shm(reply)]", "`reply` needs a type"),
             ("#[shm(reply = )]", "`reply` needs a type"),
-            (
-                "#[shm(reply = \"u64\")]",
-                "`reply` needs a type, without quotes",
-            ),
+            ("#[shm(reply = \"u64\")]", "`reply` needs a type, without quotes"),
             ("#[shm(reply(u64))]", "`reply` needs a type"),
             ("#[shm(method = close)]", "`method` needs a name in quotes"),
             ("#[shm(replay = Result<A, B>)]", "did you mean `reply`?"),
@@ -274,10 +239,7 @@ mod tests {
         ] {
             let found = errors(Place::Variant, attributes);
             assert_eq!(found.len(), 1, "{attributes}: {found:?}");
-            assert!(
-                found.iter().all(|text| text.contains(part)),
-                "{attributes}: {found:?}"
-            );
+            assert!(found.iter().all(|text| text.contains(part)), "{attributes}: {found:?}");
         }
     }
 

@@ -10,10 +10,7 @@ pub(crate) fn only_lifetime(generics: &Generics, errors: &mut Errors) -> Option<
     for param in &generics.params {
         let refusal = match param {
             GenericParam::Lifetime(param) if !param.bounds.is_empty() => {
-                errors.at(
-                    &param.bounds,
-                    "a protocol's lifetime cannot have bounds; remove them",
-                );
+                errors.at(&param.bounds, "a protocol's lifetime cannot have bounds; remove them");
                 true
             }
             GenericParam::Lifetime(param) if lifetime.is_none() => {
@@ -28,10 +25,7 @@ pub(crate) fn only_lifetime(generics: &Generics, errors: &mut Errors) -> Option<
         supported &= !refusal;
     }
     if let Some(clause) = &generics.where_clause {
-        errors.at(
-            clause,
-            "a protocol enum cannot have a where clause; remove it",
-        );
+        errors.at(clause, "a protocol enum cannot have a where clause; remove it");
         supported = false;
     }
     supported.then_some(lifetime)

@@ -24,18 +24,13 @@ pub(crate) fn protocol(input: &DeriveInput, errors: &mut Errors) -> Option<Proto
         Some(lifetime) => quote!(#ident<#lifetime>),
         None => quote!(#ident),
     };
-    let variants = data
-        .variants
-        .iter()
-        .map(|variant| parse_variant(variant, &own_type, errors));
+    let variants = data.variants.iter().map(|variant| parse_variant(variant, &own_type, errors));
     Some(Protocol {
         vis: input.vis.clone(),
         ident: ident.clone(),
         variants: variants.collect(),
         serde: serde_list(&input.attrs),
-        krate: keys
-            .krate
-            .map_or_else(|| quote!(::shmipc), ToTokens::into_token_stream),
+        krate: keys.krate.map_or_else(|| quote!(::shmipc), ToTokens::into_token_stream),
         events: keys.events,
         lifetime,
     })

@@ -14,21 +14,13 @@ pub(crate) fn check(protocol: &mut Protocol, errors: &mut Errors) -> bool {
         for field in &variant.fields {
             decodable &= check_field(field, own, errors);
         }
-        if !variant
-            .reply
-            .as_ref()
-            .is_none_or(|reply| check_reply(reply, own, errors))
-        {
+        if !variant.reply.as_ref().is_none_or(|reply| check_reply(reply, own, errors)) {
             // Its methods would only repeat the mistake.
             variant.reply = None;
             variant.method = None;
         }
     }
-    if !protocol
-        .events
-        .as_ref()
-        .is_none_or(|events| check_events(events, own, errors))
-    {
+    if !protocol.events.as_ref().is_none_or(|events| check_events(events, own, errors)) {
         protocol.events = None;
     }
     decodable
@@ -77,17 +69,12 @@ fn check_reply(reply: &Reply, own: Option<&Lifetime>, errors: &mut Errors) -> bo
 }
 
 fn check_events(events: &syn::Type, own: Option<&Lifetime>, errors: &mut Errors) -> bool {
-    let own_named = borrows(events.to_token_stream())
-        .into_iter()
-        .find_map(|borrow| match borrow {
-            Borrow::Named(lifetime) if own == Some(&lifetime) => Some(lifetime),
-            _ => None,
-        });
+    let own_named = borrows(events.to_token_stream()).into_iter().find_map(|borrow| match borrow {
+        Borrow::Named(lifetime) if own == Some(&lifetime) => Some(lifetime),
+        _ => None,
+    });
     if let Some(lifetime) = &own_named {
-        errors.at(
-            lifetime,
-            "events do not borrow from messages; write `'static` here",
-        );
+        errors.at(lifetime, "events do not borrow from messages; write `'static` here");
     }
     own_named.is_none()
 }

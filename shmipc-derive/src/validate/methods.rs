@@ -44,16 +44,7 @@ pub(crate) const RESERVED_METHODS: [(&str, &[&str]); 4] = [
     ),
     (
         "the method of that name that types have from the standard library",
-        &[
-            "clone",
-            "clone_from",
-            "into",
-            "from",
-            "try_into",
-            "borrow",
-            "to_owned",
-            "type_id",
-        ],
+        &["clone", "clone_from", "into", "from", "try_into", "borrow", "to_owned", "type_id"],
     ),
     ("a constructor, which has that name by custom", &["new"]),
 ];
@@ -96,10 +87,7 @@ fn method_of(variant: &Variant, errors: &mut Errors) -> Option<Ident> {
         }
     };
     if method.is_none() {
-        errors.at(
-            name_node(variant),
-            format!("`{wanted}` cannot name a method; {RENAME}"),
-        );
+        errors.at(name_node(variant), format!("`{wanted}` cannot name a method; {RENAME}"));
     }
     method
 }
@@ -113,8 +101,5 @@ fn name_node(variant: &Variant) -> TokenStream {
 }
 
 fn clash_of(method: &str) -> Option<&'static str> {
-    RESERVED_METHODS
-        .iter()
-        .find(|(_, names)| names.contains(&method))
-        .map(|(clash, _)| *clash)
+    RESERVED_METHODS.iter().find(|(_, names)| names.contains(&method)).map(|(clash, _)| *clash)
 }

@@ -26,10 +26,7 @@ fn refuse(list: &TokenStream, reason: fn(&str) -> Option<&'static str>, errors: 
 }
 
 fn report(key: &Ident, part: TokenStream, reason: &str, errors: &mut Errors) {
-    errors.at(
-        part,
-        format!("messages cannot have `#[serde({key})]`: bincode needs {reason}"),
-    );
+    errors.at(part, format!("messages cannot have `#[serde({key})]`: bincode needs {reason}"));
 }
 
 fn enum_reason(key: &str) -> Option<&'static str> {

@@ -173,11 +173,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
         if let Some(service) = service {
             start_listener(&shared, link, inbound, service)?;
         }
-        Ok(Client {
-            shared,
-            deadline: self.deadline,
-            protocol: PhantomData,
-        })
+        Ok(Client { shared, deadline: self.deadline, protocol: PhantomData })
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -203,17 +199,12 @@ fn start_listener<E: ShmMessage>(
         .name("shmipc-events".into())
         .spawn(move || listener.run())
         .map_err(ConnectError::Thread)?;
-    *shared
-        .listener
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    *shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     Ok(())
 }
 
 impl<P: ShmMessage> fmt::Debug for ClientBuilder<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -84,10 +84,7 @@ fn attempt<P: ShmMessage>(
     let Some(slot) = view.claim_slot() else {
         return Err(Setback::Again(Why::NotAnswering { pid }));
     };
-    let system = |source| ConnectError::System {
-        action: "get random bits",
-        source,
-    };
+    let system = |source| ConnectError::System { action: "get random bits", source };
     let link_id = sys::random_u128().map_err(system)?;
     // Named in the slot before it exists: whatever happens, it can be found and removed.
     slot.announce(link_id);
@@ -114,9 +111,7 @@ fn hand_over(
     let Some(link) = segment.0.as_ref() else {
         return Err(damaged(name).into());
     };
-    let bell = link
-        .bell(BellId::ClientReplies)
-        .ok_or_else(|| damaged(name))?;
+    let bell = link.bell(BellId::ClientReplies).ok_or_else(|| damaged(name))?;
     if !view.is_alive() {
         return Err(Setback::Again(Why::NoServer { stale: true }));
     }
@@ -124,11 +119,7 @@ fn hand_over(
     loop {
         let token = bell.token();
         if let Some(answer) = wait::spin(wait::default_spin(), || slot.answer(link_id)) {
-            let refused = |refusal| ConnectError::Refused {
-                name: name.into(),
-                pid,
-                refusal,
-            };
+            let refused = |refusal| ConnectError::Refused { name: name.into(), pid, refusal };
             answer.map_err(refused)?;
             return link.accepted().ok_or_else(|| damaged(name).into());
         }
@@ -176,11 +167,7 @@ fn link_options<P: ShmMessage>(
     }
     Ok(LinkOptions {
         doorbell: served.doorbell,
-        checksums: if served.checksums {
-            Checksums::On
-        } else {
-            Checksums::Off
-        },
+        checksums: if served.checksums { Checksums::On } else { Checksums::Off },
         handles_events: wanted.handles_events,
         message_ring: wanted.ring_size.unwrap_or(served.message_ring),
         reply_ring: wanted.ring_size.unwrap_or(served.reply_ring),
@@ -195,36 +182,20 @@ fn setback<P: ShmMessage>(name: &str, obstacle: Obstacle) -> Setback {
         Obstacle::Missing => return Setback::Again(Why::NoServer { stale: false }),
         Obstacle::Stale => return Setback::Again(Why::NoServer { stale: true }),
         // Empty: a server may just be making it.
-        Obstacle::Segment(SegmentError::Truncated {
-            length: 0,
-            expected,
-        }) => {
-            return Setback::Again(Why::Truncated {
-                length: 0,
-                expected,
-            });
+        Obstacle::Segment(SegmentError::Truncated { length: 0, expected }) => {
+            return Setback::Again(Why::Truncated { length: 0, expected });
         }
         Obstacle::Segment(error) => segment_error(&name, error),
-        Obstacle::NotOurs { found } => ConnectError::NotOurs {
-            name,
-            found,
-            expected: MAGIC,
-        },
-        Obstacle::LayoutVersion { found } => ConnectError::LayoutVersion {
-            name,
-            found,
-            expected: crate::segment::LAYOUT_VERSION,
-        },
-        Obstacle::OtherProtocol { found } => ConnectError::OtherProtocol {
-            name,
-            found,
-            expected: P::NAME.into(),
-        },
-        Obstacle::OtherVersion { differences } => ConnectError::OtherVersion {
-            name,
-            protocol: P::NAME.into(),
-            differences,
-        },
+        Obstacle::NotOurs { found } => ConnectError::NotOurs { name, found, expected: MAGIC },
+        Obstacle::LayoutVersion { found } => {
+            ConnectError::LayoutVersion { name, found, expected: crate::segment::LAYOUT_VERSION }
+        }
+        Obstacle::OtherProtocol { found } => {
+            ConnectError::OtherProtocol { name, found, expected: P::NAME.into() }
+        }
+        Obstacle::OtherVersion { differences } => {
+            ConnectError::OtherVersion { name, protocol: P::NAME.into(), differences }
+        }
         Obstacle::Damaged { what } => ConnectError::Damaged { name, what },
     })
 }
@@ -232,48 +203,30 @@ fn setback<P: ShmMessage>(name: &str, obstacle: Obstacle) -> Setback {
 fn segment_error(name: &str, error: SegmentError) -> ConnectError {
     let name = name.to_owned();
     match error {
-        SegmentError::OtherUser { uid } => ConnectError::OtherUser {
-            name,
-            uid,
-            own_uid: sys::effective_uid(),
-        },
-        SegmentError::Truncated { length, expected } => ConnectError::Truncated {
-            name,
-            length,
-            expected,
-        },
+        SegmentError::OtherUser { uid } => {
+            ConnectError::OtherUser { name, uid, own_uid: sys::effective_uid() }
+        }
+        SegmentError::Truncated { length, expected } => {
+            ConnectError::Truncated { name, length, expected }
+        }
         SegmentError::NoRoom { needed, available } => ConnectError::NoRoom { needed, available },
         SegmentError::System { action, source } => ConnectError::System { action, source },
         SegmentError::Missing | SegmentError::Exists | SegmentError::Changed => {
-            ConnectError::Damaged {
-                name,
-                what: "a segment that changes under its name".into(),
-            }
+            ConnectError::Damaged { name, what: "a segment that changes under its name".into() }
         }
     }
 }
 
 fn damaged(name: &str) -> ConnectError {
     let what = "the server accepted the link without saying how".into();
-    ConnectError::Damaged {
-        name: name.into(),
-        what,
-    }
+    ConnectError::Damaged { name: name.into(), what }
 }
 
 fn too_late(name: &str, why: Why, waited: Duration) -> ConnectError {
     let name = name.to_owned();
     match why {
-        Why::NoServer { stale } => ConnectError::NoServer {
-            name,
-            waited,
-            stale,
-        },
+        Why::NoServer { stale } => ConnectError::NoServer { name, waited, stale },
         Why::NotAnswering { pid } => ConnectError::NotAnswering { name, pid, waited },
-        Why::Truncated { length, expected } => ConnectError::Truncated {
-            name,
-            length,
-            expected,
-        },
+        Why::Truncated { length, expected } => ConnectError::Truncated { name, length, expected },
     }
 }

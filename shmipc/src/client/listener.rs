@@ -15,22 +15,19 @@ use crate::note::Goodbye;
 use crate::session::{Progress, Session};
 use crate::wait::{self, BLIND_SLICE, IDLE_SLICE};
 
+type OnDeparture = Box<dyn FnMut(&Departure) + Send>;
 type OnEvent<E> = Box<dyn for<'m> FnMut(<E as ShmMessage>::Borrowed<'m>) + Send>;
 
 /// The builder's closures as a service.
 pub(super) struct EventService<E: ShmMessage> {
     pub(super) on_event: Option<OnEvent<E>>,
     pub(super) on_missed: Option<Box<dyn FnMut(u64) + Send>>,
-    pub(super) on_departure: Option<Box<dyn FnMut(&Departure) + Send>>,
+    pub(super) on_departure: Option<OnDeparture>,
 }
 
 impl<E: ShmMessage> Default for EventService<E> {
     fn default() -> Self {
-        Self {
-            on_event: None,
-            on_missed: None,
-            on_departure: None,
-        }
+        Self { on_event: None, on_missed: None, on_departure: None }
     }
 }
 
@@ -48,9 +45,7 @@ impl<E: ShmMessage> Service<E> for EventService<E> {
         responder: Responder<'_>,
     ) -> Responded {
         let variant = E::variant_index(&message) as usize;
-        let wants_reply = E::VARIANTS
-            .get(variant)
-            .is_some_and(|variant| variant.reply.is_some());
+        let wants_reply = E::VARIANTS.get(variant).is_some_and(|variant| variant.reply.is_some());
         match &mut self.on_event {
             Some(on_event) if !wants_reply => {
                 on_event(message);
@@ -89,11 +84,7 @@ impl<E: ShmMessage> Listener<E> {
         service: Box<dyn Service<E>>,
         state: Arc<ListenerState>,
     ) -> Self {
-        Self {
-            session: Session::new(link, inbound, context),
-            service,
-            state,
-        }
+        Self { session: Session::new(link, inbound, context), service, state }
     }
 
     pub(super) fn run(mut self) {
@@ -129,9 +120,7 @@ impl<E: ShmMessage> Listener<E> {
                 sleep(&link, session, state, stuck);
             }
         };
-        self.session
-            .link()
-            .close(&Goodbye::Closed, departure.clone());
+        self.session.link().close(&Goodbye::Closed, departure.clone());
         self.session.departed(service, &departure);
     }
 }
@@ -141,14 +130,7 @@ fn sleep<E: ShmMessage>(link: &Link, session: &mut Session<E>, state: &ListenerS
     let token = bell.token();
     let alive = link.ended_for_certain().is_none();
     if session.park(stuck) && alive && !state.stop.load(Ordering::Acquire) {
-        bell.sleep(
-            token,
-            if link.is_watched() {
-                IDLE_SLICE
-            } else {
-                BLIND_SLICE
-            },
-        );
+        bell.sleep(token, if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE });
     }
     session.unpark();
 }

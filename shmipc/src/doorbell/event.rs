@@ -65,11 +65,7 @@ impl EventBell {
         let (event, _) = unsafe { Event::from_existing(place.as_ptr()) }.ok()?;
         // SAFETY: contract; an event begins with its mutex.
         let (mutex, _) = unsafe { Mutex::from_existing(place.as_ptr(), null_mut()) }.ok()?;
-        Some(Self {
-            event,
-            mutex,
-            _owner: owner,
-        })
+        Some(Self { event, mutex, _owner: owner })
     }
 
     pub(super) fn sleep(&self, timeout: Duration) {
@@ -95,9 +91,7 @@ impl EventBell {
 /// As much of `timeout` as ends within the current second of the wall clock; `None` if the second is
 /// as good as over.
 fn within_second(timeout: Duration) -> Option<Duration> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_secs(1)
         .checked_sub(Duration::from_nanos(u64::from(now.subsec_nanos())))?
         .checked_sub(SECOND_MARGIN)?;

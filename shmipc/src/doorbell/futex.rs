@@ -22,10 +22,7 @@ impl FutexBell {
     /// # Safety
     /// `word` is valid while `owner` lives.
     pub(super) unsafe fn new(word: NonNull<AtomicU32>, owner: Arc<dyn Any + Send + Sync>) -> Self {
-        Self {
-            word,
-            _owner: owner,
-        }
+        Self { word, _owner: owner }
     }
 
     fn word(&self) -> &AtomicU32 {

@@ -133,11 +133,7 @@ impl std::fmt::Display for Difference {
 }
 
 fn list(differences: &[Difference]) -> String {
-    differences
-        .iter()
-        .map(Difference::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    differences.iter().map(Difference::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Why [`Client::connect`](crate::Client::connect) failed. Nothing is left behind.

@@ -120,10 +120,7 @@ impl CallError {
     /// Is the other side gone?
     #[must_use]
     pub fn is_peer_gone(&self) -> bool {
-        matches!(
-            self,
-            Self::PeerGone { .. } | Self::NotSent(SendError::PeerGone { .. })
-        )
+        matches!(self, Self::PeerGone { .. } | Self::NotSent(SendError::PeerGone { .. }))
     }
 }
 
@@ -131,16 +128,12 @@ impl From<SendError> for CallError {
     /// A send that failed because the peer is gone or time ran out is that for the call too.
     fn from(error: SendError) -> Self {
         match error {
-            SendError::PeerGone { pid, departure } => Self::PeerGone {
-                pid,
-                departure,
-                outcome: Outcome::NotStarted,
-            },
-            SendError::Deadline { waited, pid } => Self::Deadline {
-                waited,
-                pid,
-                outcome: Outcome::NotStarted,
-            },
+            SendError::PeerGone { pid, departure } => {
+                Self::PeerGone { pid, departure, outcome: Outcome::NotStarted }
+            }
+            SendError::Deadline { waited, pid } => {
+                Self::Deadline { waited, pid, outcome: Outcome::NotStarted }
+            }
             other => Self::NotSent(other),
         }
     }
@@ -152,10 +145,7 @@ mod tests {
 
     #[test]
     fn a_send_that_found_the_peer_gone_certainly_did_not_start() {
-        let error = CallError::from(SendError::PeerGone {
-            pid: 7,
-            departure: Departure::Died,
-        });
+        let error = CallError::from(SendError::PeerGone { pid: 7, departure: Departure::Died });
         assert!(error.is_peer_gone());
         assert_eq!(error.outcome(), Outcome::NotStarted);
         assert!(error.to_string().contains("safe to retry"), "{error}");
@@ -163,9 +153,7 @@ mod tests {
 
     #[test]
     fn a_panic_counts_as_run() {
-        let error = CallError::HandlerPanicked {
-            message: "boom".into(),
-        };
+        let error = CallError::HandlerPanicked { message: "boom".into() };
         assert_eq!(error.outcome(), Outcome::Ran);
         assert!(error.to_string().contains("boom"));
     }

@@ -76,10 +76,7 @@ impl Calls {
             reader: Some(Box::new(reader)),
             rejections: Vec::new(),
         };
-        Self {
-            table: Mutex::new(table),
-            bell,
-        }
+        Self { table: Mutex::new(table), bell }
     }
 
     /// Nothing of the user's runs under this lock.
@@ -98,17 +95,8 @@ impl Calls {
             table.last_id = table.last_id.wrapping_add(1);
             let call_id = table.last_id;
             // After 2^32 calls an old one may still wait.
-            if call_id != 0
-                && !table
-                    .waiting
-                    .iter()
-                    .any(|waiting| waiting.call_id == call_id)
-            {
-                table.waiting.push(Waiting {
-                    call_id,
-                    answer: None,
-                    thread: None,
-                });
+            if call_id != 0 && !table.waiting.iter().any(|waiting| waiting.call_id == call_id) {
+                table.waiting.push(Waiting { call_id, answer: None, thread: None });
                 return call_id;
             }
         }
@@ -146,11 +134,7 @@ impl Calls {
             };
             drop(table);
             // Decoding is the user's code, which may panic: the guard hands on in any case.
-            let mut lead = Lead {
-                calls: self,
-                reader: Some(reader),
-                call_id,
-            };
+            let mut lead = Lead { calls: self, reader: Some(reader), call_id };
             let led = match lead.reader.as_deref_mut() {
                 Some(reader) => self.lead(link, reader, call_id, deadline, &read),
                 None => continue,
@@ -166,11 +150,7 @@ impl Calls {
 
     /// Failures of messages that nobody waited for, taken out of the lane as far as they are there.
     pub(crate) fn take_rejections(&self, link: &Link) -> Vec<Failure> {
-        let mut lead = Lead {
-            calls: self,
-            reader: self.lock().reader.take(),
-            call_id: 0,
-        };
+        let mut lead = Lead { calls: self, reader: self.lock().reader.take(), call_id: 0 };
         if let Some(reader) = lead.reader.as_deref_mut() {
             while let Ok(Some(received)) = reader.next() {
                 self.deliver(received, reader);
@@ -263,10 +243,8 @@ impl Calls {
             }
             return;
         }
-        if let Some(waiting) = table
-            .waiting
-            .iter_mut()
-            .find(|waiting| waiting.call_id == received.call_id)
+        if let Some(waiting) =
+            table.waiting.iter_mut().find(|waiting| waiting.call_id == received.call_id)
         {
             waiting.answer = Some(answer);
             if let Some(thread) = &waiting.thread {
@@ -295,11 +273,7 @@ impl Calls {
             return Err(NoAnswer::Ended(departure));
         }
         if quiet {
-            let slice = if link.flush() {
-                WAITING_SLICE
-            } else {
-                QUEUE_SLICE
-            };
+            let slice = if link.flush() { WAITING_SLICE } else { QUEUE_SLICE };
             self.bell.sleep(token, left.min(slice));
         }
         reader.consumer().withdraw_wait();
@@ -320,10 +294,7 @@ impl Calls {
         let mut table = self.lock();
         table.reader = Some(reader);
         table.take(call_id);
-        let next = table
-            .waiting
-            .iter()
-            .find(|w| w.answer.is_none() && w.thread.is_some());
+        let next = table.waiting.iter().find(|w| w.answer.is_none() && w.thread.is_some());
         if let Some(thread) = next.and_then(|waiting| waiting.thread.as_ref()) {
             thread.unpark();
         }
@@ -347,16 +318,11 @@ impl Drop for Lead<'_> {
 
 impl Table {
     fn has_answer(&self, call_id: u32) -> bool {
-        self.waiting
-            .iter()
-            .any(|w| w.call_id == call_id && w.answer.is_some())
+        self.waiting.iter().any(|w| w.call_id == call_id && w.answer.is_some())
     }
 
     fn take(&mut self, call_id: u32) -> Option<Waiting> {
-        let index = self
-            .waiting
-            .iter()
-            .position(|waiting| waiting.call_id == call_id)?;
+        let index = self.waiting.iter().position(|waiting| waiting.call_id == call_id)?;
         Some(self.waiting.swap_remove(index))
     }
 

@@ -71,18 +71,12 @@ impl Inbound {
                 self.forget_partial();
                 self.frame.clear();
                 self.consumer.take(peeked, &mut self.frame)?;
-                return Ok(Some(Received {
-                    kind: header.kind,
-                    call_id: header.call_id,
-                }));
+                return Ok(Some(Received { kind: header.kind, call_id: header.call_id }));
             }
             let before = self.assembly.len();
             let flags = FragmentFlags::from_u8(header.flags)
                 .ok_or(Violation::Sequence("a fragment with impossible flags"))?;
-            let message = Received {
-                kind: flags.kind,
-                call_id: header.call_id,
-            };
+            let message = Received { kind: flags.kind, call_id: header.call_id };
             if flags.first {
                 self.forget_partial();
             } else {
@@ -106,11 +100,7 @@ impl Inbound {
     /// The last message's bytes.
     #[inline]
     pub(crate) fn payload(&self) -> &[u8] {
-        if self.assembled {
-            &self.assembly[LENGTH_PREFIX..]
-        } else {
-            &self.frame
-        }
+        if self.assembled { &self.assembly[LENGTH_PREFIX..] } else { &self.frame }
     }
 
     /// Gives memory back that one large message needed. Call when its payload is done with.
@@ -128,11 +118,7 @@ impl Inbound {
     fn check_length(&self, length: u64) -> Result<(), Violation> {
         // Frames of our own (failure, goodbye, gap) are small, but larger than a tiny maximum.
         let maximum = self.maximum.max(2048) as u64;
-        if length <= maximum {
-            Ok(())
-        } else {
-            Err(Violation::TooLarge { length, maximum })
-        }
+        if length <= maximum { Ok(()) } else { Err(Violation::TooLarge { length, maximum }) }
     }
 
     fn forget_partial(&mut self) {
@@ -143,19 +129,14 @@ impl Inbound {
 
     fn begin(&mut self, message: Received) -> Result<(), Violation> {
         let prefix = self.assembly.first_chunk::<LENGTH_PREFIX>();
-        let length =
-            prefix
-                .map(|prefix| u64::from_le_bytes(*prefix))
-                .ok_or(Violation::Sequence(
-                    "a first fragment without the message's length",
-                ))?;
+        let length = prefix
+            .map(|prefix| u64::from_le_bytes(*prefix))
+            .ok_or(Violation::Sequence("a first fragment without the message's length"))?;
         self.check_length(length)?;
         // Below the maximum, so the sum fits.
         let total = length as usize + LENGTH_PREFIX;
         if self.assembly.len() > total {
-            return Err(Violation::Sequence(
-                "a first fragment longer than its message",
-            ));
+            return Err(Violation::Sequence("a first fragment longer than its message"));
         }
         self.partial = Some(Partial { message, total });
         Ok(())
@@ -169,9 +150,9 @@ impl Inbound {
     ) -> Result<(), Violation> {
         match self.partial {
             None => Err(Violation::Sequence("a fragment without a first one")),
-            Some(partial) if partial.message != message => Err(Violation::Sequence(
-                "a fragment of another message in between",
-            )),
+            Some(partial) if partial.message != message => {
+                Err(Violation::Sequence("a fragment of another message in between"))
+            }
             Some(_) if length == 0 => Err(Violation::Sequence("an empty fragment")),
             Some(partial) if before.saturating_add(length) > partial.total => {
                 Err(Violation::Sequence("fragments longer than their message"))
@@ -209,18 +190,9 @@ mod tests {
     }
 
     fn fragment(producer: &mut Producer, id: u32, first: bool, last: bool, parts: [&[u8]; 2]) {
-        let flags = FragmentFlags {
-            first,
-            last,
-            kind: Kind::Notice,
-        }
-        .to_u8();
-        let label = Label {
-            kind: Kind::Fragment,
-            flags,
-            call_id: id,
-        };
-        producer.write(label, parts).unwrap();
+        let flags = FragmentFlags { first, last, kind: Kind::Notice }.to_u8();
+        let label = Label { kind: Kind::Fragment, flags, call_id: id };
+        producer.write(label, parts).expect("room");
     }
 
     fn length(bytes: u64) -> [u8; 8] {
@@ -238,13 +210,7 @@ mod tests {
         assert_eq!(next(&mut inbound), Ok(None));
         fragment(&mut producer, 3, false, true, [b"def", b""]);
         let received = inbound.next().unwrap().unwrap();
-        assert_eq!(
-            received,
-            Received {
-                kind: Kind::Notice,
-                call_id: 3
-            }
-        );
+        assert_eq!(received, Received { kind: Kind::Notice, call_id: 3 });
         assert_eq!(inbound.payload(), b"abcdef");
     }
 
@@ -265,16 +231,8 @@ mod tests {
     fn a_message_given_up_halfway_is_never_seen() {
         let (mut producer, mut inbound) = pair();
         fragment(&mut producer, 0, true, false, [&length(100), b"given up"]);
-        producer
-            .write(Label::new(Kind::Notice, 0), [b"whole", &[]])
-            .unwrap();
-        fragment(
-            &mut producer,
-            0,
-            true,
-            false,
-            [&length(100), b"given up too"],
-        );
+        producer.write(Label::new(Kind::Notice, 0), [b"whole", &[]]).unwrap();
+        fragment(&mut producer, 0, true, false, [&length(100), b"given up too"]);
         fragment(&mut producer, 0, true, true, [&length(2), b"ok"]);
         assert_eq!(next(&mut inbound), Ok(Some(b"whole".to_vec())));
         assert_eq!(next(&mut inbound), Ok(Some(b"ok".to_vec())));
@@ -285,24 +243,12 @@ mod tests {
     fn what_no_correct_peer_sends_is_a_violation() {
         type Forge = fn(&mut Producer);
         let cases: [(&str, Forge); 8] = [
-            ("continues nothing", |p| {
-                fragment(p, 0, false, true, [b"x", b""])
-            }),
-            ("no length", |p| {
-                fragment(p, 0, true, false, [b"1234567", b""])
-            }),
-            ("too large", |p| {
-                fragment(p, 0, true, false, [&length(10_001), b"x"])
-            }),
-            ("absurd", |p| {
-                fragment(p, 0, true, false, [&length(u64::MAX), b"x"])
-            }),
-            ("first too long", |p| {
-                fragment(p, 0, true, false, [&length(1), b"xy"])
-            }),
-            ("too short", |p| {
-                fragment(p, 0, true, true, [&length(3), b"xy"])
-            }),
+            ("continues nothing", |p| fragment(p, 0, false, true, [b"x", b""])),
+            ("no length", |p| fragment(p, 0, true, false, [b"1234567", b""])),
+            ("too large", |p| fragment(p, 0, true, false, [&length(10_001), b"x"])),
+            ("absurd", |p| fragment(p, 0, true, false, [&length(u64::MAX), b"x"])),
+            ("first too long", |p| fragment(p, 0, true, false, [&length(1), b"xy"])),
+            ("too short", |p| fragment(p, 0, true, true, [&length(3), b"xy"])),
             ("another's", |p| {
                 fragment(p, 1, true, false, [&length(3), b"x"]);
                 fragment(p, 2, false, false, [b"y", b""]);

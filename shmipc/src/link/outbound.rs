@@ -228,10 +228,9 @@ impl Outbound {
         if let Some(departure) = link.ended_for_certain() {
             return Err(link.send_error(departure));
         }
-        deadline.left().ok_or_else(|| SendError::Deadline {
-            waited: deadline.waited(),
-            pid: link.peer().pid,
-        })
+        deadline
+            .left()
+            .ok_or_else(|| SendError::Deadline { waited: deadline.waited(), pid: link.peer().pid })
     }
 
     /// Waits until the consumer gave room back since `seen_head`, the link ended, or the deadline
@@ -277,11 +276,7 @@ struct Fragments {
 
 impl Fragments {
     fn new(label: Label, length: usize) -> Self {
-        Self {
-            label,
-            length,
-            written: None,
-        }
+        Self { label, length, written: None }
     }
 
     fn is_done(&self) -> bool {
@@ -312,11 +307,8 @@ impl Fragments {
             last: to == self.length,
             kind: self.label.kind,
         };
-        let label = Label {
-            kind: Kind::Fragment,
-            flags: flags.to_u8(),
-            call_id: self.label.call_id,
-        };
+        let label =
+            Label { kind: Kind::Fragment, flags: flags.to_u8(), call_id: self.label.call_id };
         let end = producer.write(label, [prefix, &bytes[from..to]])?;
         self.written = Some(to);
         Ok(end)
@@ -337,9 +329,6 @@ fn refused(link: &Link, refused: Refused) -> SendError {
     match refused {
         Refused::Encode(error) => SendError::Encode(error),
         Refused::Violation(violation) => link.send_error(link.accuse(&violation)),
-        Refused::NoRoom => SendError::Overflow {
-            pid: link.peer().pid,
-            queued: 0,
-        },
+        Refused::NoRoom => SendError::Overflow { pid: link.peer().pid, queued: 0 },
     }
 }

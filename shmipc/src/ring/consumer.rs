@@ -32,13 +32,7 @@ impl Consumer {
     /// # Safety
     /// The lane has no other consumer in this process.
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums) -> Self {
-        Self {
-            lane,
-            checksums,
-            head: 0,
-            published: 0,
-            cached_tail: 0,
-        }
+        Self { lane, checksums, head: 0, published: 0, cached_tail: 0 }
     }
 
     /// The next frame's header, its bounds checked. `None`: nothing is there. What follows must be
@@ -114,20 +108,14 @@ impl Consumer {
     /// Says that this side is about to sleep, so that the producer rings. Look at the lane once
     /// more after this, before sleeping.
     pub(crate) fn announce_wait(&self) {
-        self.lane
-            .control()
-            .consumer_waits
-            .store(1, Ordering::Relaxed);
+        self.lane.control().consumer_waits.store(1, Ordering::Relaxed);
         // SYNC(consumer-waits): orders the store before the look at `tail` that follows.
         fence(Ordering::SeqCst);
     }
 
     /// Takes [`announce_wait`](Self::announce_wait) back.
     pub(crate) fn withdraw_wait(&self) {
-        self.lane
-            .control()
-            .consumer_waits
-            .store(0, Ordering::Relaxed);
+        self.lane.control().consumer_waits.store(0, Ordering::Relaxed);
     }
 
     /// Reads the producer's position. Tells whether there is something to take.
@@ -140,11 +128,7 @@ impl Consumer {
         }
         let (least, most) = (self.cached_tail, self.published + self.lane.capacity());
         if tail < least || tail > most || tail % 16 != 0 {
-            return Err(Violation::Position {
-                found: tail,
-                least,
-                most,
-            });
+            return Err(Violation::Position { found: tail, least, most });
         }
         self.cached_tail = tail;
         Ok(true)
@@ -163,33 +147,21 @@ impl Consumer {
                 HEADER_LENGTH,
             );
         }
-        let (header, checksum) = Header::parse(bytes).map_err(|error| Violation::Frame {
-            position: self.head,
-            error,
-        })?;
+        let (header, checksum) = Header::parse(bytes)
+            .map_err(|error| Violation::Frame { position: self.head, error })?;
         let length = frame_length(u64::from(header.length));
         let available = (self.cached_tail - self.head).min(self.lane.to_end(self.head));
         if length > available {
-            return Err(Violation::Length {
-                length,
-                position: self.head,
-                available,
-            });
+            return Err(Violation::Length { length, position: self.head, available });
         }
-        Ok(Peeked {
-            header,
-            checksum,
-            position: self.head,
-        })
+        Ok(Peeked { header, checksum, position: self.head })
     }
 
     fn skip_pad(&mut self, pad: Peeked) -> Result<(), Violation> {
         self.verify(&pad, &[])?;
         let length = frame_length(u64::from(pad.header.length));
         if length != self.lane.to_end(self.head) {
-            return Err(Violation::Sequence(
-                "a pad that does not reach the ring's end",
-            ));
+            return Err(Violation::Sequence("a pad that does not reach the ring's end"));
         }
         self.head += length;
         Ok(())
@@ -200,19 +172,14 @@ impl Consumer {
         let length = peeked.header.length as usize;
         let start = buffer.len();
         buffer.reserve(length);
-        let source = self.lane.address(peeked.position).as_ptr();
+        let source = self.lane.payload_address(peeked.position).as_ptr();
+        let target = buffer.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: `read_header` checked that header and payload lie inside the data, so source and
         // its `length` bytes do (`peeked` is private and unchanged since); `reserve` made room for
-        // them behind `start`. The two do not
-        // overlap: one is shared, the other private. The producer's process may write meanwhile: the
-        // copy may then be torn, which the checksum finds, and is used only after that.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                source.add(HEADER_LENGTH),
-                buffer.as_mut_ptr().add(start),
-                length,
-            );
-        }
+        // them at `target`. The two do not overlap: one is shared, the other private. The producer's
+        // process may write meanwhile: the copy may then be torn, which the checksum finds, and is
+        // used only after that.
+        unsafe { ptr::copy_nonoverlapping(source, target, length) };
         // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
         unsafe { buffer.set_len(start + length) };
         self.verify(peeked, &buffer[start..])
@@ -224,10 +191,7 @@ impl Consumer {
             Checksums::On => peeked
                 .header
                 .verify(peeked.checksum, payload)
-                .map_err(|error| Violation::Frame {
-                    position: self.head,
-                    error,
-                }),
+                .map_err(|error| Violation::Frame { position: self.head, error }),
             Checksums::Off => Ok(()),
         }
     }

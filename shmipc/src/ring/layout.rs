@@ -14,7 +14,7 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::frame::HEADER_LENGTH;
+use crate::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
 use crate::sync::{AtomicU32, AtomicU64, Isolated};
 
 /// Least bytes in a ring: one page.
@@ -77,12 +77,7 @@ impl Lane {
     ) -> Self {
         debug_assert!(capacity.is_power_of_two());
         debug_assert!((MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&capacity));
-        Self {
-            control,
-            data,
-            capacity: capacity as u64,
-            _owner: owner,
-        }
+        Self { control, data, capacity: capacity as u64, _owner: owner }
     }
 
     #[inline]
@@ -116,6 +111,15 @@ impl Lane {
         // SAFETY: `index` is below `capacity`, so the offset stays inside the data that `Lane::new`
         // was promised; an index always fits a `usize`, as `capacity` came as one.
         unsafe { self.data.add(self.index(position) as usize) }
+    }
+
+    /// The address of the payload of a frame at a position: just behind its header, so inside the
+    /// data or at its end.
+    #[inline]
+    pub(crate) fn payload_address(&self, position: u64) -> NonNull<u8> {
+        let header = self.address(position & !(FRAME_ALIGNMENT as u64 - 1));
+        // SAFETY: a multiple of 16 below the capacity, itself one, is followed by 16 bytes of data.
+        unsafe { header.add(HEADER_LENGTH) }
     }
 
     /// The largest payload that always fits as one frame once the ring is empty: half the ring, so

@@ -33,11 +33,7 @@ pub(crate) struct Label {
 
 impl Label {
     pub(crate) const fn new(kind: Kind, call_id: u32) -> Self {
-        Self {
-            kind,
-            flags: 0,
-            call_id,
-        }
+        Self { kind, flags: 0, call_id }
     }
 }
 
@@ -57,13 +53,7 @@ impl Producer {
     /// The lane has no other producer in this process.
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums, max_message: usize) -> Self {
         let largest_frame = (HEADER_LENGTH + max_message.min(lane.largest_payload())) as u64;
-        Self {
-            lane,
-            checksums,
-            tail: 0,
-            cached_head: 0,
-            largest_frame,
-        }
+        Self { lane, checksums, tail: 0, cached_head: 0, largest_frame }
     }
 
     /// The largest payload that this side puts into one frame, in bytes.
@@ -150,18 +140,14 @@ impl Producer {
     /// Counts one more thread (or queue) that waits for room, so that the consumer rings. Look at
     /// [`has_news`] once more after this, before sleeping.
     pub(crate) fn announce_wait(lane: &Lane) {
-        lane.control()
-            .producer_waits
-            .fetch_add(1, Ordering::Relaxed);
+        lane.control().producer_waits.fetch_add(1, Ordering::Relaxed);
         // SYNC(producer-waits): orders the count before the look at `head` that follows.
         fence(Ordering::SeqCst);
     }
 
     /// Takes one [`announce_wait`](Self::announce_wait) back.
     pub(crate) fn withdraw_wait(lane: &Lane) {
-        lane.control()
-            .producer_waits
-            .fetch_sub(1, Ordering::Relaxed);
+        lane.control().producer_waits.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The consumer's position as this side last saw it.
@@ -196,32 +182,17 @@ impl Producer {
     fn finish(&mut self, start: u64, label: Label, length: u32) -> u64 {
         if start != self.tail {
             let pad = start - self.tail - HEADER_LENGTH as u64;
-            let pad = Header {
-                length: pad as u32,
-                kind: Kind::Pad,
-                flags: 0,
-                call_id: 0,
-            };
+            let pad = Header { length: pad as u32, kind: Kind::Pad, flags: 0, call_id: 0 };
             self.put_header(self.tail, pad, &[]);
         }
-        let Label {
-            kind,
-            flags,
-            call_id,
-        } = label;
-        let header = Header {
-            length,
-            kind,
-            flags,
-            call_id,
-        };
-        let payload = self.lane.address(start);
+        let Label { kind, flags, call_id } = label;
+        let header = Header { length, kind, flags, call_id };
+        let payload = self.lane.payload_address(start).as_ptr();
         // SAFETY: `finish` is called with `length` payload bytes just written behind the header's
         // place at `start` (`encode_at`, `write`), inside the data. The consumer's process could
         // change them, which it never does if it is correct; the slice is only hashed, so a wrong
         // one costs a wrong checksum.
-        let payload =
-            unsafe { slice::from_raw_parts(payload.as_ptr().add(HEADER_LENGTH), length as usize) };
+        let payload = unsafe { slice::from_raw_parts(payload, length as usize) };
         self.put_header(start, header, payload);
         self.publish(start + frame_length(u64::from(length)))
     }
@@ -319,14 +290,8 @@ impl RingSink {
     /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
     fn new(lane: &Lane, start: u64, room: u64) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
-        // SAFETY: at least 16 bytes follow the address (callers check `room`), so the end of the
-        // header's place is inside the data or just past it.
-        let next = unsafe { lane.address(start).as_ptr().add(HEADER_LENGTH) };
-        Self {
-            next,
-            left: room as usize - HEADER_LENGTH,
-            written: 0,
-        }
+        let next = lane.payload_address(start).as_ptr();
+        Self { next, left: room as usize - HEADER_LENGTH, written: 0 }
     }
 
     fn written(&self) -> u32 {

@@ -56,18 +56,11 @@ fn forge(producer: &Producer, bytes: &[u8], advance: u64) {
     unsafe {
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), lane.address(position).as_ptr(), bytes.len());
     }
-    lane.control()
-        .tail
-        .store(position + advance, Ordering::Release);
+    lane.control().tail.store(position + advance, Ordering::Release);
 }
 
 fn header_bytes(length: u32, kind: Kind) -> [u8; 16] {
-    let header = Header {
-        length,
-        kind,
-        flags: 0,
-        call_id: 0,
-    };
+    let header = Header { length, kind, flags: 0, call_id: 0 };
     header.to_bytes(header.checksum(&[]))
 }
 
@@ -85,10 +78,7 @@ fn a_frame_comes_out_as_it_went_in() {
     let (mut producer, mut consumer) = pair();
     assert_eq!(write(&mut producer, 7, b"hello"), 32);
     let (header, bytes) = take(&mut consumer).unwrap().unwrap();
-    assert_eq!(
-        (header.kind, header.call_id, header.length),
-        (Kind::Notice, 7, 5)
-    );
+    assert_eq!((header.kind, header.call_id, header.length), (Kind::Notice, 7, 5));
     assert_eq!(bytes, b"hello");
     assert_eq!(take(&mut consumer), Ok(None));
 }
@@ -112,10 +102,7 @@ fn the_header_in_the_ring_has_the_bytes_of_the_format() {
 fn an_empty_message_is_a_message() {
     let (mut producer, mut consumer) = pair();
     assert_eq!(write(&mut producer, 1, b""), 16);
-    assert_eq!(
-        take(&mut consumer).unwrap().map(|(_, bytes)| bytes),
-        Some(vec![])
-    );
+    assert_eq!(take(&mut consumer).unwrap().map(|(_, bytes)| bytes), Some(vec![]));
 }
 
 #[test]
@@ -123,15 +110,10 @@ fn the_largest_frame_fits_and_one_byte_more_does_not_by_encoding() {
     let (mut producer, mut consumer) = pair();
     // A `&[u8]` is encoded as eight bytes of length and the bytes.
     let value = vec![7_u8; LARGEST - 8];
-    producer
-        .encode(notice(1), &value)
-        .expect("the largest frame fits an empty ring");
+    producer.encode(notice(1), &value).expect("the largest frame fits an empty ring");
     assert_eq!(take(&mut consumer).unwrap().unwrap().1.len(), LARGEST);
     let value = vec![7_u8; LARGEST - 7];
-    assert!(matches!(
-        producer.encode(notice(1), &value),
-        Err(Refused::NoRoom)
-    ));
+    assert!(matches!(producer.encode(notice(1), &value), Err(Refused::NoRoom)));
 }
 
 #[test]
@@ -141,24 +123,15 @@ fn a_full_ring_refuses_and_takes_again_once_room_was_given_back() {
     for number in 0..frames {
         write(&mut producer, number as u32, b"full");
     }
-    assert!(matches!(
-        producer.write(notice(0), [b"", &[]]),
-        Err(Refused::NoRoom)
-    ));
+    assert!(matches!(producer.write(notice(0), [b"", &[]]), Err(Refused::NoRoom)));
     let peeked = consumer.peek().unwrap().unwrap();
     consumer.take(peeked, &mut Vec::new()).unwrap();
     let refused = producer.write(notice(0), [b"more", &[]]);
-    assert!(
-        matches!(refused, Err(Refused::NoRoom)),
-        "taken, but not given back"
-    );
+    assert!(matches!(refused, Err(Refused::NoRoom)), "taken, but not given back");
     consumer.publish();
     write(&mut producer, 99, b"more");
     for number in 1..frames {
-        assert_eq!(
-            take(&mut consumer).unwrap().unwrap().0.call_id,
-            number as u32
-        );
+        assert_eq!(take(&mut consumer).unwrap().unwrap().0.call_id, number as u32);
     }
     assert_eq!(take(&mut consumer).unwrap().unwrap().0.call_id, 99);
 }
@@ -187,10 +160,7 @@ fn a_smaller_maximum_bounds_frames_too() {
     // SAFETY: the lane's one producer.
     let mut producer = unsafe { Producer::new(lane, Checksums::On, 20) };
     assert!(producer.encode(notice(1), &[1_u8; 12].as_slice()).is_ok());
-    assert!(matches!(
-        producer.encode(notice(1), &[1_u8; 13].as_slice()),
-        Err(Refused::NoRoom)
-    ));
+    assert!(matches!(producer.encode(notice(1), &[1_u8; 13].as_slice()), Err(Refused::NoRoom)));
 }
 
 // ---- the wrap -----------------------------------------------------------------------------------
@@ -204,11 +174,7 @@ fn every_distance_to_the_end_and_every_size_wraps() {
             for number in 0..3 {
                 write(&mut producer, number, &bytes);
                 let (header, taken) = take(&mut consumer).unwrap().unwrap();
-                assert_eq!(
-                    (header.call_id, &taken),
-                    (number, &bytes),
-                    "{before_end} {size}"
-                );
+                assert_eq!((header.call_id, &taken), (number, &bytes), "{before_end} {size}");
             }
             assert_eq!(take(&mut consumer), Ok(None));
         }
@@ -249,15 +215,8 @@ fn pad_and_frame_are_published_together() {
 fn impossible_producer_positions_are_violations() {
     for tail in [8, CAPACITY as u64 + 16, u64::MAX, u64::MAX - 15, 1 << 63] {
         let (producer, mut consumer) = pair();
-        producer
-            .lane()
-            .control()
-            .tail
-            .store(tail, Ordering::Release);
-        assert!(
-            matches!(take(&mut consumer), Err(Violation::Position { .. })),
-            "{tail}"
-        );
+        producer.lane().control().tail.store(tail, Ordering::Release);
+        assert!(matches!(take(&mut consumer), Err(Violation::Position { .. })), "{tail}");
     }
 }
 
@@ -267,10 +226,7 @@ fn a_producer_position_that_goes_back_is_a_violation() {
     write(&mut producer, 1, b"one");
     take(&mut consumer).unwrap().unwrap();
     producer.lane().control().tail.store(16, Ordering::Release);
-    assert!(matches!(
-        take(&mut consumer),
-        Err(Violation::Position { .. })
-    ));
+    assert!(matches!(take(&mut consumer), Err(Violation::Position { .. })));
 }
 
 #[test]
@@ -278,20 +234,13 @@ fn impossible_consumer_positions_are_violations() {
     for head in [8, CAPACITY as u64 + 16, u64::MAX - 15] {
         let (mut producer, _) = pair();
         write(&mut producer, 1, b"one");
-        producer
-            .lane()
-            .control()
-            .head
-            .store(head, Ordering::Release);
+        producer.lane().control().head.store(head, Ordering::Release);
         let refused = loop {
             if let Err(refused) = producer.write(notice(1), [&[0; 1000], &[]]) {
                 break refused;
             }
         };
-        assert!(
-            matches!(refused, Refused::Violation(Violation::Position { .. })),
-            "{head}"
-        );
+        assert!(matches!(refused, Refused::Violation(Violation::Position { .. })), "{head}");
     }
 }
 
@@ -300,10 +249,7 @@ fn lengths_beyond_what_was_published_are_violations() {
     for length in [1, 100, 4080, 4081, u32::MAX - 15, u32::MAX] {
         let (producer, mut consumer) = pair();
         forge(&producer, &header_bytes(length, Kind::Notice), 16);
-        assert!(
-            matches!(take(&mut consumer), Err(Violation::Length { .. })),
-            "{length}"
-        );
+        assert!(matches!(take(&mut consumer), Err(Violation::Length { .. })), "{length}");
     }
 }
 
@@ -352,10 +298,7 @@ fn waits_are_seen_by_the_other_side_until_withdrawn() {
     assert!(producer.consumer_waits() && consumer.producer_waits());
     consumer.withdraw_wait();
     Producer::withdraw_wait(producer.lane());
-    assert!(
-        !producer.consumer_waits() && consumer.producer_waits(),
-        "one thread still waits"
-    );
+    assert!(!producer.consumer_waits() && consumer.producer_waits(), "one thread still waits");
     Producer::withdraw_wait(producer.lane());
     assert!(!consumer.producer_waits());
 }
@@ -409,7 +352,7 @@ proptest::proptest! {
             let data = producer.lane().address(0).as_ptr();
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, CAPACITY);
         }
-        let tail = if mask { tail % (CAPACITY as u64 + 1) & !15 } else { tail };
+        let tail = if mask { (tail % (CAPACITY as u64 + 1)) & !15 } else { tail };
         producer.lane().control().tail.store(tail, Ordering::Release);
         let mut frames = 0;
         while let Ok(Some(_)) = take(&mut consumer) {

@@ -183,23 +183,13 @@ impl LinkSegment {
         options: LinkOptions,
         server_pid: u32,
     ) -> Result<Self, SegmentError> {
-        let unsupported = || {
-            SegmentError::system(
-                "prepare a link's doorbells",
-                std::io::ErrorKind::Unsupported,
-            )
-        };
+        let unsupported =
+            || SegmentError::system("prepare a link's doorbells", std::io::ErrorKind::Unsupported);
         liveness::claim(mapping.file(), LINK_CLIENT_BYTE)
             .map_err(|error| SegmentError::system("lock a link", error))?;
         let mapping = Arc::new(mapping);
         let memory = mapping.place::<LinkMemory>(0).ok_or_else(unsupported)?;
-        let link = Self {
-            mapping,
-            memory,
-            role: Role::Client,
-            options,
-            peer_pid: server_pid,
-        };
+        let link = Self { mapping, memory, role: Role::Client, options, peer_pid: server_pid };
         for bell in &link.memory().bells {
             // SAFETY: fresh, zeroed; nobody uses it before the version is published below.
             if !unsafe { Bell::initialise(NonNull::from(bell), options.doorbell) } {
@@ -213,35 +203,19 @@ impl LinkSegment {
     fn publish(&self) {
         let (memory, options) = (self.memory(), &self.options);
         let relaxed = Ordering::Relaxed;
-        let checksums = if options.checksums == Checksums::On {
-            FLAG_CHECKSUMS
-        } else {
-            0
-        };
-        let events = if options.handles_events {
-            FLAG_HANDLES_EVENTS
-        } else {
-            0
-        };
+        let checksums = if options.checksums == Checksums::On { FLAG_CHECKSUMS } else { 0 };
+        let events = if options.handles_events { FLAG_HANDLES_EVENTS } else { 0 };
         memory.doorbell.store(options.doorbell.to_u32(), relaxed);
-        memory
-            .length
-            .store(options.segment_length() as u64, relaxed);
+        memory.length.store(options.segment_length() as u64, relaxed);
         memory.fingerprint.store(options.fingerprint, relaxed);
-        memory
-            .message_ring
-            .store(options.message_ring as u64, relaxed);
+        memory.message_ring.store(options.message_ring as u64, relaxed);
         memory.reply_ring.store(options.reply_ring as u64, relaxed);
-        memory
-            .max_message
-            .store(options.max_message as u64, relaxed);
+        memory.max_message.store(options.max_message as u64, relaxed);
         memory.client_pid.store(std::process::id(), relaxed);
         memory.flags.store(checksums | events, relaxed);
         memory.magic.store(MAGIC, relaxed);
         // SYNC(link-ready): all of the above comes before it.
-        memory
-            .layout_version
-            .store(LAYOUT_VERSION, Ordering::Release);
+        memory.layout_version.store(LAYOUT_VERSION, Ordering::Release);
     }
 
     /// Opens a link that a client offers, takes the server's lock on it, and removes its name. The
@@ -249,9 +223,7 @@ impl LinkSegment {
     pub(crate) fn open(id: u128) -> Result<Self, LinkFault> {
         let name = link_name(id);
         let mapping = Mapping::open(&name, PAGE).map_err(LinkFault::Segment)?;
-        let memory = mapping
-            .place::<LinkMemory>(0)
-            .ok_or(LinkFault::Damaged("no header"))?;
+        let memory = mapping.place::<LinkMemory>(0).ok_or(LinkFault::Damaged("no header"))?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
         let options = read_options(words)?;
@@ -263,20 +235,12 @@ impl LinkSegment {
         mapping.reserve().map_err(LinkFault::Segment)?;
         let locked = liveness::claim(mapping.file(), LINK_SERVER_BYTE).unwrap_or(false);
         if !locked || !liveness::is_alive(mapping.file(), LINK_CLIENT_BYTE) {
-            return Err(LinkFault::Damaged(
-                "a client that is gone or a link that is taken",
-            ));
+            return Err(LinkFault::Damaged("a client that is gone or a link that is taken"));
         }
         let peer_pid = words.client_pid.load(Ordering::Relaxed);
         mapping.unlink();
         let mapping = Arc::new(mapping);
-        Ok(Self {
-            mapping,
-            memory,
-            role: Role::Server,
-            options,
-            peer_pid,
-        })
+        Ok(Self { mapping, memory, role: Role::Server, options, peer_pid })
     }
 
     fn memory(&self) -> &LinkMemory {
@@ -349,10 +313,7 @@ impl LinkSegment {
         // SYNC(accepted): index and id were written before it.
         let accepted = server.accepted.load(Ordering::Acquire) == 1;
         accepted.then(|| {
-            (
-                server.index.load(Ordering::Relaxed) as usize,
-                server.id.load(Ordering::Relaxed),
-            )
+            (server.index.load(Ordering::Relaxed) as usize, server.id.load(Ordering::Relaxed))
         })
     }
 
@@ -395,21 +356,13 @@ fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault> {
     let ring = |word: &AtomicU64| {
         let size = usize::try_from(constant(word)).unwrap_or(0);
         let fits = size.is_power_of_two() && (MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&size);
-        if fits {
-            Ok(size)
-        } else {
-            Err(LinkFault::Damaged("a ring size out of range"))
-        }
+        if fits { Ok(size) } else { Err(LinkFault::Damaged("a ring size out of range")) }
     };
     let flags = words.flags.load(Ordering::Relaxed);
     Ok(LinkOptions {
         doorbell: Doorbell::from_u32(words.doorbell.load(Ordering::Relaxed))
             .ok_or(LinkFault::Damaged("an unknown doorbell kind"))?,
-        checksums: if flags & FLAG_CHECKSUMS != 0 {
-            Checksums::On
-        } else {
-            Checksums::Off
-        },
+        checksums: if flags & FLAG_CHECKSUMS != 0 { Checksums::On } else { Checksums::Off },
         handles_events: flags & FLAG_HANDLES_EVENTS != 0,
         message_ring: ring(&words.message_ring)?,
         reply_ring: ring(&words.reply_ring)?,

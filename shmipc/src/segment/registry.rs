@@ -132,10 +132,7 @@ pub(crate) struct Schema {
 impl Schema {
     pub(crate) fn of<P: ShmMessage>() -> Self {
         fn list(variants: &[Variant]) -> Vec<(String, u64)> {
-            variants
-                .iter()
-                .map(|variant| (variant.name.into(), variant.fingerprint))
-                .collect()
+            variants.iter().map(|variant| (variant.name.into(), variant.fingerprint)).collect()
         }
         Self {
             protocol: P::NAME.into(),

@@ -85,11 +85,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
             deadline: DEFAULT_DEADLINE,
             max_link_memory: DEFAULT_MAX_LINK_MEMORY,
         };
-        Self {
-            name: name.into(),
-            settings,
-            protocol: PhantomData,
-        }
+        Self { name: name.into(), settings, protocol: PhantomData }
     }
 
     /// Bytes in each of a link's four rings, where the client chooses no other size. Larger messages
@@ -165,21 +161,11 @@ impl<P: ShmMessage> ServerBuilder<P> {
     pub fn bind(self) -> Result<Server<P>, BindError> {
         self.check()?;
         let registry = Registry::bind::<P>(&self.name, &self.settings.registry)?;
-        Ok(Server {
-            registry,
-            settings: self.settings,
-            protocol: PhantomData,
-        })
+        Ok(Server { registry, settings: self.settings, protocol: PhantomData })
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let Settings {
-            registry,
-            manner,
-            deadline,
-            max_link_memory,
-            ..
-        } = &self.settings;
+        let Settings { registry, manner, deadline, max_link_memory, .. } = &self.settings;
         options::check_ring_size(registry.message_ring)?;
         options::check_ring_size(registry.reply_ring)?;
         options::check_max_message(registry.max_message)?;

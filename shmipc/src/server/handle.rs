@@ -71,10 +71,7 @@ impl Shared {
                 return Some(how.clone());
             }
             ended = match patience {
-                None => self
-                    .ending
-                    .wait(ended)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.ending.wait(ended).unwrap_or_else(PoisonError::into_inner),
                 Some(patience) => {
                     let left = patience.checked_sub(started.elapsed())?;
                     let waited = self.ending.wait_timeout(ended, left);
@@ -95,10 +92,7 @@ pub struct ServerHandle<P> {
 
 impl<P> Clone for ServerHandle<P> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            protocol: PhantomData,
-        }
+        Self { shared: self.shared.clone(), protocol: PhantomData }
     }
 }
 
@@ -116,23 +110,15 @@ pub struct Broadcast {
 
 impl<P: ShmMessage> ServerHandle<P> {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared: Some(shared),
-            protocol: PhantomData,
-        }
+        Self { shared: Some(shared), protocol: PhantomData }
     }
 
     pub(crate) fn none() -> Self {
-        Self {
-            shared: None,
-            protocol: PhantomData,
-        }
+        Self { shared: None, protocol: PhantomData }
     }
 
     pub(crate) fn default_deadline(&self) -> Duration {
-        self.shared
-            .as_ref()
-            .map_or(DEFAULT_DEADLINE, |shared| shared.settings.deadline)
+        self.shared.as_ref().map_or(DEFAULT_DEADLINE, |shared| shared.settings.deadline)
     }
 
     /// Sends an event to every client that handles events. Encodes it once and never waits.
@@ -169,10 +155,7 @@ impl<P: ShmMessage> ServerHandle<P> {
         let timeout = self.default_deadline();
         self.shared.as_ref().map_or_else(Vec::new, |shared| {
             let links = shared.links();
-            links
-                .values()
-                .map(|link| Peer::new(Some(link.clone()), timeout))
-                .collect()
+            links.values().map(|link| Peer::new(Some(link.clone()), timeout)).collect()
         })
     }
 
@@ -194,8 +177,6 @@ impl<P: ShmMessage> ServerHandle<P> {
 impl<P> fmt::Debug for ServerHandle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let links = self.shared.as_ref().map(|shared| shared.links().len());
-        f.debug_struct("ServerHandle")
-            .field("links", &links)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerHandle").field("links", &links).finish_non_exhaustive()
     }
 }

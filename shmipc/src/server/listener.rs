@@ -99,10 +99,7 @@ impl<P: ShmMessage> Listener<P> {
         if let Some(Some(session)) = self.sessions.get_mut(index) {
             session.unpark();
             if !self.active.iter().any(|active| active.index == index) {
-                self.active.push(Active {
-                    index,
-                    stuck: false,
-                });
+                self.active.push(Active { index, stuck: false });
             }
         }
     }
@@ -178,11 +175,7 @@ impl<P: ShmMessage> Listener<P> {
     }
 
     fn slice(&self) -> std::time::Duration {
-        let blind = self
-            .sessions
-            .iter()
-            .flatten()
-            .any(|session| !session.link().is_watched());
+        let blind = self.sessions.iter().flatten().any(|session| !session.link().is_watched());
         if blind { BLIND_SLICE } else { IDLE_SLICE }
     }
 
@@ -190,7 +183,7 @@ impl<P: ShmMessage> Listener<P> {
     fn slow_round(&mut self) {
         // A look at the clock for each busy turn of the loop would cost as much as the turn.
         self.turns = self.turns.wrapping_add(1);
-        let skip = !self.active.is_empty() && !self.turns.is_multiple_of(1024);
+        let skip = !self.active.is_empty() && self.turns % 1024 != 0;
         if skip || self.slow_round.elapsed() < self.slice() {
             return;
         }
@@ -266,9 +259,7 @@ impl<P: ShmMessage> Listener<P> {
 
     fn close_all(&mut self) {
         for session in self.sessions.iter().flatten() {
-            session
-                .link()
-                .close(&Goodbye::ServerStopped, Departure::ClosedHere);
+            session.link().close(&Goodbye::ServerStopped, Departure::ClosedHere);
         }
         for index in 0..self.sessions.len() {
             self.let_go(index, &Departure::ClosedHere);

@@ -33,11 +33,7 @@ impl<P: ShmMessage> Running<P> {
             .name("shmipc-listener".into())
             .spawn(move || listener.run())
             .map_err(ServeError::Thread)?;
-        Ok(Self {
-            shared,
-            listener: Some(listener),
-            protocol: PhantomData,
-        })
+        Ok(Self { shared, listener: Some(listener), protocol: PhantomData })
     }
 
     /// A handle for other threads.
@@ -69,10 +65,7 @@ impl<P: ShmMessage> Running<P> {
     fn stop_within(&mut self, patience: Duration) -> Result<(), ServeError> {
         self.shared.stop();
         // From inside a handler there is nobody to wait for but oneself.
-        let own = self
-            .listener
-            .as_ref()
-            .map(|listener| listener.thread().id());
+        let own = self.listener.as_ref().map(|listener| listener.thread().id());
         if own == Some(thread::current().id()) {
             self.listener = None;
             return Ok(());
@@ -108,8 +101,6 @@ impl<P: ShmMessage> Drop for Running<P> {
 
 impl<P: ShmMessage> fmt::Debug for Running<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running")
-            .field("server", &self.handle())
-            .finish_non_exhaustive()
+        f.debug_struct("Running").field("server", &self.handle()).finish_non_exhaustive()
     }
 }

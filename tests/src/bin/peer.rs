@@ -125,9 +125,7 @@ fn calls(name: &str) -> Outcome {
 
 /// Connects, and then only listens for events.
 fn idle(name: &str) -> Outcome {
-    let client = Client::<Probe>::builder(name)
-        .on_event(|_event: ProbeEvent| {})
-        .connect()?;
+    let client = Client::<Probe>::builder(name).on_event(|_event: ProbeEvent| {}).connect()?;
     client.process_id()?;
     println!("idle");
     let _ = stdin().lock().lines().last();
@@ -138,9 +136,7 @@ fn idle(name: &str) -> Outcome {
 fn churn(name: &str) -> Outcome {
     println!("churning");
     loop {
-        let client = Client::<Probe>::builder(name)
-            .on_event(|_event: ProbeEvent| {})
-            .connect();
+        let client = Client::<Probe>::builder(name).on_event(|_event: ProbeEvent| {}).connect();
         let Ok(client) = client else { continue };
         for size in [0, 10, 100_000, 1_000_000] {
             let _ = client.echo(pattern(size));

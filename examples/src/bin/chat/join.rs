@@ -23,9 +23,7 @@ pub(crate) fn run(server: &str, name: &str, patience: Duration) -> Result<()> {
     let chat = connect(server, &events, patience)?;
     let present = chat.join(name.into())??;
     let present = present.join(", ");
-    screen::line(&format!(
-        "* joined as {name}; here: {present}; end with Ctrl-D"
-    ));
+    screen::line(&format!("* joined as {name}; here: {present}; end with Ctrl-D"));
     screen::read_input(sender)?;
     for happening in happenings {
         match happening {
@@ -83,8 +81,8 @@ impl ChatEventHandler for Events {
         screen::show(&ChatEvent::Joined { name });
     }
 
-    fn left(&mut self, _cx: &Context<ChatEvent>, name: String, how: String) {
-        screen::show(&ChatEvent::Left { name, how });
+    fn left(&mut self, _cx: &Context<ChatEvent>, name: String, why: Option<String>) {
+        screen::show(&ChatEvent::Left { name, why });
     }
 
     fn peer_departed(&mut self, _cx: &Context<ChatEvent>, departure: &Departure) {

@@ -21,8 +21,8 @@ pub(crate) enum ChatEvent {
     Said { from: String, text: String },
     /// Somebody came.
     Joined { name: String },
-    /// Somebody is gone; how.
-    Left { name: String, how: String },
+    /// Somebody is gone; why, if not by leaving.
+    Left { name: String, why: Option<String> },
 }
 
 /// Why somebody cannot take part.

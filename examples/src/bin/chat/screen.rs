@@ -50,7 +50,8 @@ pub(crate) fn show(event: &ChatEvent) {
     match event {
         ChatEvent::Said { from, text } => line(&format!("{from}: {text}")),
         ChatEvent::Joined { name } => line(&format!("* {name} joined")),
-        ChatEvent::Left { name, how } => line(&format!("* {name} is gone: {how}")),
+        ChatEvent::Left { name, why: None } => line(&format!("* {name} left")),
+        ChatEvent::Left { name, why: Some(why) } => line(&format!("* {name} is gone: {why}")),
     }
 }
 

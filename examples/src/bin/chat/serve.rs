@@ -17,14 +17,9 @@ use crate::screen::{self, Happening};
 /// The name is taken, or the input cannot be read.
 pub(crate) fn run(server: &str, name: &str) -> Result<()> {
     let names = Names::default();
-    let hall = Hall {
-        own_name: name.into(),
-        names: names.clone(),
-    };
+    let hall = Hall { own_name: name.into(), names: names.clone() };
     let running = Server::<Chat>::bind(server)?.serve(hall)?;
-    screen::line(&format!(
-        "* serving {server:?}; type lines, end with Ctrl-D"
-    ));
+    screen::line(&format!("* serving {server:?}; type lines, end with Ctrl-D"));
     let (sender, happenings) = channel();
     screen::read_input(sender)?;
     for happening in happenings {
@@ -113,8 +108,8 @@ impl ChatHandler for Hall {
         let left = self.names.lock().remove(&cx.peer().id());
         // When the server itself stops, its clients learn that from their links.
         if let (Some(name), false) = (left, *departure == Departure::ClosedHere) {
-            let how = departure.to_string();
-            self.tell_others(cx, &ChatEvent::Left { name, how });
+            let why = (*departure != Departure::Closed).then(|| departure.to_string());
+            self.tell_others(cx, &ChatEvent::Left { name, why });
         }
     }
 }

@@ -50,12 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .deadline(CALL_DEADLINE)
         .serve_events(watcher)
         .connect()?;
-    let mut session = Session {
-        index,
-        watch,
-        files: Vec::new(),
-        report: Report::default(),
-    };
+    let mut session = Session { index, watch, files: Vec::new(), report: Report::default() };
     let files = session.request(|index| index.hello(options.client))??;
     session.watch.wait_for(&Signal::Start, OTHERS_PATIENCE)?;
     for path in &files {
@@ -95,11 +90,7 @@ impl Known {
         let most_frequent = most_frequent.unwrap_or_else(|| absent.clone());
         let mut asked: Vec<_> = counts.iter().step_by(step).map(owned).collect();
         asked.extend([most_frequent.clone(), absent]);
-        Self {
-            total: counts.values().sum(),
-            asked,
-            most_frequent,
-        }
+        Self { total: counts.values().sum(), asked, most_frequent }
     }
 }
 
@@ -183,11 +174,7 @@ impl Session {
             }
         }
         let got = self.request(|index| index.search(String::new(), 1))?;
-        self.check(
-            || "search for nothing".into(),
-            &got,
-            &Err(SearchError::EmptyPattern),
-        );
+        self.check(|| "search for nothing".into(), &got, &Err(SearchError::EmptyPattern));
         Ok(())
     }
 
@@ -199,11 +186,7 @@ impl Session {
                     return hits;
                 }
                 if text.contains(pattern) {
-                    hits.push(Hit {
-                        file,
-                        line,
-                        excerpt: excerpt(text).to_owned(),
-                    });
+                    hits.push(Hit { file, line, excerpt: excerpt(text).to_owned() });
                 }
             }
         }

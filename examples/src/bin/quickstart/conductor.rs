@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use shmipc::{Client, ConnectError};
-use shmipc_examples::{ChildGuard, Remains, unique_name};
+use anyhow::{Result, ensure};
+use shmipc::Client;
+use shmipc_examples::{ChildGuard, Remains, connect_to_child, unique_name};
 
 use crate::client::CALL_DEADLINE;
 use crate::corpus;
 use crate::protocol::{FileTotals, Index, IndexClient, Summary, Traffic};
 use crate::watcher::{Signal, Watch, watch};
 
-/// How long the server may take to start, and to end.
+/// How long the server may take to end, and its last event to come.
 const SERVER_PATIENCE: Duration = Duration::from_secs(20);
-/// One try to connect; between two the server process is looked at.
-const CONNECT_STEP: Duration = Duration::from_millis(200);
 /// Between two looks at the client processes.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -63,7 +61,10 @@ pub(crate) fn run(options: &Options) -> Result<Run> {
     let name = unique_name("quickstart");
     let _remains = Remains::<Index>::of(&name);
     let mut server = ChildGuard::start_self("the server", ["role", "server", &name])?;
-    let (index, watch) = connect(&name, &mut server)?;
+    let (watcher, watch) = watch();
+    let index = connect_to_child(&mut server, || {
+        Client::<Index>::builder(&name).deadline(CALL_DEADLINE).serve_events(watcher.clone())
+    })?;
     let mut traffic = Traffic::default();
     traffic.requests += 1;
     index.plan(plan)??;
@@ -88,28 +89,6 @@ pub(crate) fn run(options: &Options) -> Result<Run> {
         mismatches,
         took: started.elapsed(),
     })
-}
-
-fn connect(name: &str, server: &mut ChildGuard) -> Result<(Client<Index>, Watch)> {
-    let started = Instant::now();
-    loop {
-        let (watcher, watch) = watch();
-        let connected = Client::<Index>::builder(name)
-            .connect_deadline(CONNECT_STEP)
-            .deadline(CALL_DEADLINE)
-            .serve_events(watcher)
-            .connect();
-        match connected {
-            Ok(index) => return Ok((index, watch)),
-            Err(ConnectError::NoServer { .. } | ConnectError::NotAnswering { .. })
-                if started.elapsed() < SERVER_PATIENCE =>
-            {
-                let ended = server.has_succeeded()?;
-                ensure!(!ended, "the server ended before anything began");
-            }
-            Err(error) => return Err(error).context("cannot connect to the server"),
-        }
-    }
 }
 
 fn start_clients(options: &Options, name: &str) -> Result<Vec<ChildGuard>> {
@@ -139,10 +118,7 @@ fn wait_for_clients(
             }
         }
         clients = left;
-        ensure!(
-            !server.has_succeeded()?,
-            "the server ended before the clients"
-        );
+        ensure!(!server.has_succeeded()?, "the server ended before the clients");
         let names: Vec<_> = clients.iter().map(ChildGuard::name).collect();
         ensure!(
             Instant::now() < deadline,

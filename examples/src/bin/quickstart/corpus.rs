@@ -25,10 +25,7 @@ pub(crate) fn plan(files: &[PathBuf], clients: usize) -> Result<Vec<Vec<OsString
     let sources = if files.is_empty() {
         own_sources(Path::new(PROJECT))?
     } else {
-        files
-            .iter()
-            .map(|path| source(path))
-            .collect::<Result<_>>()?
+        files.iter().map(|path| source(path)).collect::<Result<_>>()?
     };
     Ok(split(sources, clients))
 }
@@ -36,25 +33,15 @@ pub(crate) fn plan(files: &[PathBuf], clients: usize) -> Result<Vec<Vec<OsString
 /// A file that was named. Opened here, so that a wrong name is an error before anything starts.
 fn source(path: &Path) -> Result<Source> {
     let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(
-        !metadata.is_dir(),
-        "{} is a directory; name its files",
-        path.display()
-    );
+    ensure!(!metadata.is_dir(), "{} is a directory; name its files", path.display());
     fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Source {
-        path: path.into(),
-        bytes: metadata.len(),
-    })
+    Ok(Source { path: path.into(), bytes: metadata.len() })
 }
 
 /// Sources and docs below the project's root, without what is built or hidden.
 fn own_sources(root: &Path) -> Result<Vec<Source>> {
     let root = root.canonicalize().with_context(|| {
-        format!(
-            "the project's sources are not at {} any more; name files to read",
-            root.display()
-        )
+        format!("the project's sources are not at {} any more; name files to read", root.display())
     })?;
     let mut sources = Vec::new();
     let entries = WalkDir::new(&root).sort_by_file_name().into_iter();

@@ -24,11 +24,7 @@ use shmipc_examples::finish;
 /// One server and several clients exchange the lines of text files, typed queries and events through
 /// shared memory, and check every answer.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
-)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
     #[command(flatten)]
     options: conductor::Options,

@@ -53,12 +53,7 @@ pub(crate) enum IndexEvent {
     /// So many lines are indexed.
     Progress { number: u64, lines: u64 },
     /// A client's file is complete.
-    FileIndexed {
-        number: u64,
-        client: u32,
-        path: String,
-        totals: FileTotals,
-    },
+    FileIndexed { number: u64, client: u32, path: String, totals: FileTotals },
     /// It is this client's turn to measure; the others are quiet meanwhile.
     Turn { number: u64, client: u32 },
     /// The last event: all have measured.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use shmipc_examples::grouped;
 
 use crate::conductor::Run;
 use crate::protocol::Account;
@@ -104,22 +105,13 @@ fn exchanged(text: &mut String, run: &Run) -> fmt::Result {
         ("lines", run.summary.totals.lines),
         ("bytes of text", run.summary.totals.bytes),
         ("words", run.summary.words),
-        (
-            "notices",
-            run.traffic.notices + of_each(|account| account.traffic.notices),
-        ),
+        ("notices", run.traffic.notices + of_each(|account| account.traffic.notices)),
         (
             "requests with replies",
             run.traffic.requests + of_each(|account| account.traffic.requests),
         ),
-        (
-            "events received",
-            run.traffic.events + of_each(|account| account.traffic.events),
-        ),
-        (
-            "questions of the server",
-            of_each(|account| account.traffic.callbacks),
-        ),
+        ("events received", run.traffic.events + of_each(|account| account.traffic.events)),
+        ("questions of the server", of_each(|account| account.traffic.callbacks)),
         ("messages in all", messages(run)),
     ];
     writeln!(text, "\nexchanged in {:.2?}:", run.took)?;
@@ -149,14 +141,8 @@ fn row(text: &mut String, name: &str, histogram: &Histogram<u64>) -> fmt::Result
         "  {name:<25} {:>10} {:>10} {:>10} {:>10}",
         grouped(histogram.len()),
         format!("{:.2?}", Duration::from_secs_f64(histogram.mean() / 1e9)),
-        format!(
-            "{:.2?}",
-            Duration::from_nanos(histogram.value_at_quantile(0.5))
-        ),
-        format!(
-            "{:.2?}",
-            Duration::from_nanos(histogram.value_at_quantile(0.99))
-        ),
+        format!("{:.2?}", Duration::from_nanos(histogram.value_at_quantile(0.5))),
+        format!("{:.2?}", Duration::from_nanos(histogram.value_at_quantile(0.99))),
     )
 }
 
@@ -166,9 +152,7 @@ fn all_round_trips(run: &Run) -> Result<Histogram<u64>> {
 
 fn of_accounts(accounts: &[Account]) -> Result<Histogram<u64>> {
     let mut histogram = Histogram::new(3)?;
-    let reports = accounts
-        .iter()
-        .filter_map(|account| account.report.as_ref());
+    let reports = accounts.iter().filter_map(|account| account.report.as_ref());
     for (nanoseconds, count) in reports.flat_map(|report| &report.round_trips) {
         histogram.record_n(*nanoseconds, *count)?;
     }
@@ -186,30 +170,5 @@ fn verdict(text: &mut String, run: &Run) -> fmt::Result {
             "\nchecked: {checks} answers, every event and every total; everything agreed"
         ),
         wrong => writeln!(text, "\nchecked: {checks} answers; {wrong} did not agree"),
-    }
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_stand_apart() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use shmipc::{Context, Departure, Server};
+use shmipc_examples::stop_if_alone;
 
 use crate::protocol::{
     FileTotals, Hit, Index, IndexEvent, IndexEventClient, IndexHandler, Report, RunError,
@@ -28,28 +26,14 @@ const PROGRESS: u64 = 1000;
 /// # Errors
 /// The name is taken, or shared memory is full.
 pub(crate) fn run(name: &str) -> Result<()> {
-    let planned = Arc::new(AtomicBool::new(false));
-    let indexer = Indexer {
-        planned: planned.clone(),
-        ..Indexer::default()
-    };
     let server = Server::<Index>::builder(name).deadline(CALLBACK_DEADLINE);
-    let running = server.bind()?.serve(indexer)?;
-    let handle = running.handle();
-    thread::spawn(move || {
-        thread::sleep(CONDUCTOR_PATIENCE);
-        // The conductor was killed before it could say anything: there is no link whose end would
-        // tell.
-        if !planned.load(Ordering::Acquire) {
-            handle.stop();
-        }
-    });
+    let running = server.bind()?.serve(Indexer::default())?;
+    stop_if_alone(&running, CONDUCTOR_PATIENCE)?;
     Ok(running.join()?)
 }
 
 #[derive(Default)]
 struct Indexer {
-    planned: Arc<AtomicBool>,
     /// The link of the process that made the plan.
     conductor: Option<u64>,
     plan: Vec<Vec<OsString>>,
@@ -127,10 +111,8 @@ impl Indexer {
     fn compare(&mut self, client: u32, ours: (FileTotals, Traffic), report: &Report) {
         let theirs = (report.totals, report.traffic);
         if ours != theirs {
-            self.mismatches.push(format!(
-                "client {} counted {theirs:?}, the server {ours:?}",
-                client + 1
-            ));
+            self.mismatches
+                .push(format!("client {} counted {theirs:?}, the server {ours:?}", client + 1));
         }
     }
 }
@@ -141,7 +123,6 @@ impl IndexHandler for Indexer {
             return Err(RunError::PlannedBefore);
         }
         self.conductor = Some(cx.peer().id());
-        self.planned.store(true, Ordering::Release);
         self.plan = files;
         Ok(())
     }
@@ -188,12 +169,7 @@ impl IndexHandler for Indexer {
         let client = store.client;
         let (path, totals) = store.last_file();
         self.ask_back(cx);
-        self.tell(cx, |number| IndexEvent::FileIndexed {
-            number,
-            client,
-            path,
-            totals,
-        });
+        self.tell(cx, |number| IndexEvent::FileIndexed { number, client, path, totals });
         totals
     }
 

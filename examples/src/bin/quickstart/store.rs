@@ -44,11 +44,7 @@ impl ClientStore {
     }
 
     pub(crate) fn begin_file(&mut self, path: String) {
-        self.files.push(FileStore {
-            path,
-            lines: Vec::new(),
-            totals: FileTotals::default(),
-        });
+        self.files.push(FileStore { path, lines: Vec::new(), totals: FileTotals::default() });
     }
 
     /// Indexes a line of the file that was begun last. Gives the number of its words, or nothing if
@@ -76,8 +72,7 @@ impl ClientStore {
     /// Path and totals of the file that was begun last.
     pub(crate) fn last_file(&self) -> (String, FileTotals) {
         let file = self.files.last();
-        file.map(|file| (file.path.clone(), file.totals))
-            .unwrap_or_default()
+        file.map(|file| (file.path.clone(), file.totals)).unwrap_or_default()
     }
 
     pub(crate) fn count(&self, word: &str) -> u64 {
@@ -94,11 +89,8 @@ impl ClientStore {
             numbered.map(move |(line, text)| (file, line, text))
         });
         let hits = lines.filter(|(_, _, text)| text.contains(pattern));
-        let hits = hits.map(|(file, line, text)| Hit {
-            file,
-            line,
-            excerpt: excerpt(text).to_owned(),
-        });
+        let hits =
+            hits.map(|(file, line, text)| Hit { file, line, excerpt: excerpt(text).to_owned() });
         Ok(hits.take(limit as usize).collect())
     }
 
@@ -133,13 +125,7 @@ mod tests {
         let store = store();
         assert_eq!(store.count("two"), 3);
         assert_eq!(store.count("tw"), 0);
-        assert_eq!(
-            store.totals(),
-            FileTotals {
-                lines: 3,
-                bytes: 14
-            }
-        );
+        assert_eq!(store.totals(), FileTotals { lines: 3, bytes: 14 });
     }
 
     #[test]

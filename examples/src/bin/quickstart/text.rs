@@ -5,8 +5,7 @@ const EXCERPT: usize = 80;
 
 /// The words of a line: runs of letters, digits and underscores.
 pub(crate) fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
+    line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 /// How the line begins. Lines can be long, and a search has many hits.

@@ -51,16 +51,8 @@ pub(crate) fn watch() -> (Watcher, Watch) {
     let (sender, receiver) = channel();
     let seen = Arc::<Mutex<Seen>>::default();
     let lines_sent = Arc::<AtomicU64>::default();
-    let watcher = Watcher {
-        signals: sender,
-        seen: seen.clone(),
-        lines_sent: lines_sent.clone(),
-    };
-    let watch = Watch {
-        signals: receiver,
-        seen,
-        lines_sent,
-    };
+    let watcher = Watcher { signals: sender, seen: seen.clone(), lines_sent: lines_sent.clone() };
+    let watch = Watch { signals: receiver, seen, lines_sent };
     (watcher, watch)
 }
 

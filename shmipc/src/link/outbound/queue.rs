@@ -19,11 +19,7 @@ pub(super) struct Queued {
 
 impl Queued {
     fn new(label: Label, bytes: Vec<u8>) -> Self {
-        Self {
-            label,
-            fragments: Fragments::new(label, bytes.len()),
-            bytes,
-        }
+        Self { label, fragments: Fragments::new(label, bytes.len()), bytes }
     }
 }
 
@@ -75,10 +71,7 @@ impl Outbound {
         let maximum = self.maximum;
         let is_users = matches!(label.kind, Kind::Notice | Kind::Request | Kind::Reply);
         if is_users && bytes.len() > maximum {
-            return Err(SendError::TooLarge {
-                length: bytes.len(),
-                maximum,
-            });
+            return Err(SendError::TooLarge { length: bytes.len(), maximum });
         }
         let mut state = self.lock();
         if state.queue.is_empty() && state.missed == 0 {
@@ -108,10 +101,7 @@ impl Outbound {
             if when_full == WhenFull::Count {
                 state.missed += 1;
             }
-            return Err(SendError::Overflow {
-                pid: link.peer().pid,
-                queued: state.queued,
-            });
+            return Err(SendError::Overflow { pid: link.peer().pid, queued: state.queued });
         }
         if state.missed > 0 {
             let gap = gap(&mut state.missed);
@@ -121,11 +111,7 @@ impl Outbound {
         state.queued += bytes.len();
         state.queue.push_back(Queued::new(label, bytes));
         self.flush_locked(link, state);
-        match state
-            .queued_ends
-            .iter()
-            .find(|(id, _)| *id == label.call_id && *id != 0)
-        {
+        match state.queued_ends.iter().find(|(id, _)| *id == label.call_id && *id != 0) {
             Some((_, end)) => Ok(Sent::At(*end)),
             None => Ok(Sent::Queued),
         }
@@ -185,10 +171,7 @@ impl Outbound {
     /// Where a request that went through the queue ended in the ring. Forgets it.
     pub(crate) fn take_queued_end(&self, call_id: u32) -> Option<u64> {
         let mut state = self.lock();
-        let index = state
-            .queued_ends
-            .iter()
-            .position(|(id, _)| *id == call_id)?;
+        let index = state.queued_ends.iter().position(|(id, _)| *id == call_id)?;
         Some(state.queued_ends.swap_remove(index).1)
     }
 

@@ -78,10 +78,7 @@ impl Registry {
             thread::sleep(Duration::from_micros(200));
         }
         // Others bind and die without end; say the likeliest.
-        Err(BindError::AlreadyServed {
-            name: name.into(),
-            pid: 0,
-        })
+        Err(BindError::AlreadyServed { name: name.into(), pid: 0 })
     }
 
     /// Makes a fresh segment this server's, unless another process was quicker to take it for stale.
@@ -90,11 +87,8 @@ impl Registry {
         options: &RegistryOptions,
         schema: &[u8],
     ) -> Result<Option<Self>, BindError> {
-        let locked =
-            liveness::claim(mapping.file(), SERVER_BYTE).map_err(|source| BindError::System {
-                action: "lock the registry",
-                source,
-            })?;
+        let locked = liveness::claim(mapping.file(), SERVER_BYTE)
+            .map_err(|source| BindError::System { action: "lock the registry", source })?;
         if !locked || !mapping.is_named() {
             return Ok(None);
         }
@@ -113,12 +107,7 @@ impl Registry {
         // SAFETY: initialised just now; the mapping is the owner.
         let bell = unsafe { Bell::attach(bell_memory, options.doorbell, mapping.clone()) }
             .ok_or_else(broken)?;
-        let registry = Self {
-            mapping,
-            memory,
-            bell,
-            released: false.into(),
-        };
+        let registry = Self { mapping, memory, bell, released: false.into() };
         registry.publish::<P>(options, schema);
         Ok(Some(registry))
     }
@@ -136,28 +125,18 @@ impl Registry {
         memory.doorbell.store(options.doorbell.to_u32(), relaxed);
         memory.length.store(self.mapping.length() as u64, relaxed);
         // Tells two servers of one name apart, for whoever looks from outside.
-        memory
-            .generation
-            .store(sys::random_u128().unwrap_or(0) as u64, relaxed);
+        memory.generation.store(sys::random_u128().unwrap_or(0) as u64, relaxed);
         memory.fingerprint.store(P::FINGERPRINT, relaxed);
         memory.pid.store(std::process::id(), relaxed);
-        memory
-            .flags
-            .store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
-        memory
-            .max_message
-            .store(options.max_message as u64, relaxed);
-        memory
-            .message_ring
-            .store(options.message_ring as u64, relaxed);
+        memory.flags.store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
+        memory.max_message.store(options.max_message as u64, relaxed);
+        memory.message_ring.store(options.message_ring as u64, relaxed);
         memory.reply_ring.store(options.reply_ring as u64, relaxed);
         memory.max_links.store(options.max_links as u32, relaxed);
         memory.schema_length.store(schema.len() as u32, relaxed);
         memory.magic.store(MAGIC, relaxed);
         // SYNC(registry-ready): all of the above, and the schema, come before it.
-        memory
-            .layout_version
-            .store(LAYOUT_VERSION, Ordering::Release);
+        memory.layout_version.store(LAYOUT_VERSION, Ordering::Release);
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -258,10 +237,7 @@ impl Registry {
 impl Registry {
     /// Gives the name free and ends the server's life as others see it.
     pub(crate) fn release(&self) {
-        if self
-            .released
-            .swap(true, std::sync::atomic::Ordering::AcqRel)
-        {
+        if self.released.swap(true, std::sync::atomic::Ordering::AcqRel) {
             return;
         }
         // In this order: clients that are still on their way find no name, or a name without a
@@ -290,9 +266,7 @@ pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
 
 /// Sets a bit of the summary and wakes the listener if it sleeps.
 pub(super) fn summon(memory: &RegistryMemory, bell: &Bell, summary_bit: u64) {
-    memory
-        .ready_summary
-        .fetch_or(summary_bit, Ordering::Release);
+    memory.ready_summary.fetch_or(summary_bit, Ordering::Release);
     // SYNC(listener-waits): orders the bit before the load.
     fence(Ordering::SeqCst);
     if memory.listener_waits.load(Ordering::Relaxed) != 0 {
@@ -319,27 +293,19 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
             Err(error) => return Err(bind_error(name, error)),
         },
     };
-    let system = |source| BindError::System {
-        action: "examine the name's segment",
-        source,
-    };
+    let system = |source| BindError::System { action: "examine the name's segment", source };
     let facts = sys::file_facts(&file).map_err(system)?;
     if facts.uid != sys::effective_uid() {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
     if !liveness::claim(&file, SERVER_BYTE).map_err(system)? {
-        return Err(BindError::AlreadyServed {
-            name: name.into(),
-            pid: pid_in(file),
-        });
+        return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(file) });
     }
     let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
     if now.is_ok_and(|now| now.identity == facts.identity) {
         remove_links_of(segment_name);
-        sys::unlink_shm(segment_name).map_err(|source| BindError::System {
-            action: "remove a stale segment",
-            source,
-        })?;
+        sys::unlink_shm(segment_name)
+            .map_err(|source| BindError::System { action: "remove a stale segment", source })?;
     }
     Ok(())
 }
@@ -384,11 +350,9 @@ fn encode_schema<P: ShmMessage>() -> Result<Vec<u8>, BindError> {
 
 fn bind_error(name: &str, error: SegmentError) -> BindError {
     match error {
-        SegmentError::OtherUser { uid } => BindError::OtherUser {
-            name: name.into(),
-            uid,
-            own_uid: sys::effective_uid(),
-        },
+        SegmentError::OtherUser { uid } => {
+            BindError::OtherUser { name: name.into(), uid, own_uid: sys::effective_uid() }
+        }
         SegmentError::NoRoom { needed, available } => BindError::NoRoom { needed, available },
         SegmentError::System { action, source } => BindError::System { action, source },
         SegmentError::Missing

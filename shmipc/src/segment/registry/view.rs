@@ -60,24 +60,12 @@ impl RegistryView {
         check_protocol::<P>(&mapping, words)?;
         let options = read_options(words)?;
         // SAFETY: a field of the memory checked above.
-        let bell = unsafe {
-            Bell::attach(
-                NonNull::from(&words.bell),
-                options.doorbell,
-                mapping.clone(),
-            )
-        };
-        let bell = bell.ok_or_else(|| Obstacle::Damaged {
-            what: "a doorbell that is none".into(),
-        })?;
+        let bell =
+            unsafe { Bell::attach(NonNull::from(&words.bell), options.doorbell, mapping.clone()) };
+        let bell =
+            bell.ok_or_else(|| Obstacle::Damaged { what: "a doorbell that is none".into() })?;
         let pid = words.pid.load(Ordering::Relaxed);
-        Ok(Self {
-            mapping,
-            memory,
-            bell,
-            options,
-            pid,
-        })
+        Ok(Self { mapping, memory, bell, options, pid })
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -115,11 +103,7 @@ impl RegistryView {
                 // Its last claimer may have died here.
                 remove_link_name(slot);
                 slot.request.store(REQUEST_NONE, Ordering::Relaxed);
-                return Some(SlotClaim {
-                    view: self,
-                    slot,
-                    byte,
-                });
+                return Some(SlotClaim { view: self, slot, byte });
             }
         }
         None
@@ -199,10 +183,7 @@ fn check_stage(mapping: &Mapping, words: &RegistryMemory) -> Result<(), Obstacle
     }
     let (length, expected) = (mapping.length() as u64, constant(&words.length));
     if length != expected {
-        return Err(Obstacle::Segment(SegmentError::Truncated {
-            length,
-            expected,
-        }));
+        return Err(Obstacle::Segment(SegmentError::Truncated { length, expected }));
     }
     Ok(())
 }
@@ -214,9 +195,7 @@ fn check_protocol<P: ShmMessage>(
     let found = read_schema(mapping, words)?;
     let ours = Schema::of::<P>();
     if found.protocol != ours.protocol {
-        return Err(Obstacle::OtherProtocol {
-            found: found.protocol,
-        });
+        return Err(Obstacle::OtherProtocol { found: found.protocol });
     }
     if constant(&words.fingerprint) == P::FINGERPRINT {
         return Ok(());
@@ -232,9 +211,7 @@ fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obst
     let damaged = |what: String| Obstacle::Damaged { what };
     let length = words.schema_length.load(Ordering::Relaxed) as usize;
     if length > mapping.length() - SCHEMA_OFFSET {
-        return Err(damaged(format!(
-            "a schema of {length} bytes, longer than the segment"
-        )));
+        return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
     }
     let mut bytes = vec![0; length];
     if let Some(place) = mapping.place::<u8>(SCHEMA_OFFSET).filter(|_| length > 0) {
@@ -253,11 +230,7 @@ fn read_options(words: &RegistryMemory) -> Result<RegistryOptions, Obstacle> {
     let ring = |word: &AtomicU64| {
         let size = constant(word) as usize;
         let fits = size.is_power_of_two() && (MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&size);
-        if fits {
-            Ok(size)
-        } else {
-            Err(damaged(format!("a ring size of {size} bytes")))
-        }
+        if fits { Ok(size) } else { Err(damaged(format!("a ring size of {size} bytes"))) }
     };
     Ok(RegistryOptions {
         doorbell,
@@ -297,9 +270,7 @@ mod tests {
     use super::*;
 
     fn variants(list: &[(&str, u64)]) -> Vec<(String, u64)> {
-        list.iter()
-            .map(|(name, fingerprint)| ((*name).into(), *fingerprint))
-            .collect()
+        list.iter().map(|(name, fingerprint)| ((*name).into(), *fingerprint)).collect()
     }
 
     #[test]
@@ -315,10 +286,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            differences(
-                &variants(&[("A", 1), ("B", 2)]),
-                &variants(&[("B", 2), ("A", 1)])
-            ),
+            differences(&variants(&[("A", 1), ("B", 2)]), &variants(&[("B", 2), ("A", 1)])),
             [Difference::Order]
         );
         assert_eq!(differences(&ours, &ours), []);
