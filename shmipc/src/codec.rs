@@ -5,11 +5,18 @@
 //! # What a lie can cost
 //! Without a limit, bincode allocates what a length claims before it reads: 28 bytes that claim a
 //! string of 2^40 abort the process. Its limit is a compile-time constant, so decoding picks the
-//! smallest of a few tiers that holds the payload.
+//! smallest of a few tiers that holds the payload. What escapes that limit, elements without bytes
+//! and values nested without end, is refused by [`bounded`].
+
+mod bounded;
+
+use std::marker::PhantomData;
 
 use bincode::config::{self, Config};
 use bincode::enc::write::Writer;
 use serde::{Deserialize, Serialize};
+
+use bounded::{Bounded, Budget};
 
 /// A value could not be encoded; the text is its `Serialize`'s own.
 #[derive(Debug, thiserror::Error)]
@@ -139,11 +146,122 @@ fn decode_within<'m, T: Deserialize<'m>, C: Config>(
     bytes: &'m [u8],
     config: C,
 ) -> Result<T, DecodeError> {
-    let (value, used) = bincode::serde::borrow_decode_from_slice(bytes, config)
+    let budget = Budget::new(bytes.len());
+    let seed = Bounded::new(PhantomData::<T>, &budget);
+    let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)
         .map_err(|error| DecodeError(error.to_string()))?;
     if used == bytes.len() {
         Ok(value)
     } else {
         Err(DecodeError(format!("{} bytes are left over after {used}", bytes.len() - used)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Sample<'a> {
+        Unit,
+        Newtype(Option<u8>),
+        Tuple(i16, char, f64),
+        Struct { text: &'a str, bytes: &'a [u8], list: Vec<(bool, String)> },
+        Map(BTreeMap<String, u128>),
+    }
+
+    fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_to_vec(value, &mut bytes, 1 << 20).unwrap();
+        bytes
+    }
+
+    /// Frozen: another codec must write the same bytes, or the layout's version must change.
+    #[test]
+    fn values_have_these_bytes() {
+        assert_eq!(encoded(&Sample::Unit), [0, 0, 0, 0]);
+        assert_eq!(encoded(&Sample::Newtype(None)), [1, 0, 0, 0, 0]);
+        assert_eq!(encoded(&Sample::Newtype(Some(9))), [1, 0, 0, 0, 1, 9]);
+        assert_eq!(
+            encoded(&Sample::Tuple(-2, 'ß', 1.5)),
+            [2, 0, 0, 0, 0xFE, 0xFF, 0xC3, 0x9F, 0, 0, 0, 0, 0, 0, 0xF8, 0x3F]
+        );
+        let list = vec![(true, "z".to_owned())];
+        assert_eq!(
+            encoded(&Sample::Struct { text: "hi", bytes: &[7, 8], list }),
+            [
+                3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, b'h', b'i', 2, 0, 0, 0, 0, 0, 0, 0, 7, 8, 1, 0,
+                0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, b'z'
+            ]
+        );
+        let map = BTreeMap::from([("k".to_owned(), 0x0102_u128)]);
+        let mut expected = vec![4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        expected.extend([1, 0, 0, 0, 0, 0, 0, 0, b'k', 2, 1]);
+        expected.extend([0; 14]);
+        assert_eq!(encoded(&Sample::Map(map)), expected);
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_and_borrows() {
+        for value in [
+            Sample::Unit,
+            Sample::Newtype(Some(1)),
+            Sample::Tuple(3, 'x', -0.5),
+            Sample::Struct { text: "text", bytes: b"bytes", list: vec![(false, String::new()); 9] },
+            Sample::Map((0..50).map(|key| (key.to_string(), key)).collect()),
+        ] {
+            let bytes = encoded(&value);
+            let decoded = decode::<Sample<'_>>(&bytes).unwrap();
+            assert_eq!(decoded, value);
+            if let Sample::Struct { bytes: borrowed, .. } = decoded {
+                assert!(bytes.as_ptr_range().contains(&borrowed.as_ptr()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_rest_and_a_lack_of_bytes_are_errors() {
+        let bytes = encoded(&7_u32);
+        assert!(decode::<u32>(&bytes[..3]).is_err());
+        let rest = decode::<u16>(&bytes).unwrap_err();
+        assert!(rest.to_string().contains("2 bytes are left over"), "{rest}");
+    }
+
+    /// Each of these once aborted the process or kept it busy for hours.
+    #[test]
+    fn absurd_lengths_end_at_once() {
+        let claim = (1_u64 << 40).to_le_bytes();
+        assert!(decode::<String>(&claim).is_err());
+        assert!(decode::<Vec<u8>>(&claim).is_err());
+        assert!(decode::<Vec<()>>(&claim).is_err());
+        assert!(decode::<BTreeSet<()>>(&claim).is_err());
+        assert!(decode::<HashMap<(), ()>>(&claim).is_err());
+        assert!(decode::<Vec<[(); 32]>>(&claim).is_err());
+        let nested = [2_u64.to_le_bytes(), 40_000_u64.to_le_bytes(), claim].concat();
+        assert!(decode::<Vec<Vec<()>>>(&nested).is_err());
+        assert_eq!(decode::<Vec<()>>(&60_000_u64.to_le_bytes()).unwrap().len(), 60_000);
+    }
+
+    #[test]
+    fn endless_nesting_is_an_error() {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Chain(Option<Box<Chain>>);
+        assert!(decode::<Chain>(&[1; 1 << 20]).is_err());
+        let mut chain = Chain(None);
+        for _ in 0..60 {
+            chain = Chain(Some(Box::new(chain)));
+        }
+        assert!(decode::<Chain>(&encoded(&chain)).is_ok());
+    }
+
+    #[test]
+    fn past_the_maximum_the_full_length_is_told_and_nothing_kept() {
+        let mut bytes = vec![1, 2];
+        match encode_to_vec(&vec![0_u8; 1_000_000], &mut bytes, 100) {
+            Err(TooLargeOr::TooLarge { length: 1_000_008 }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(bytes, [1, 2]);
     }
 }
