@@ -79,12 +79,14 @@ fn who_is_first_waits() {
     let mut server = serve(&name);
     ann.expect_line("* joined as ann; here: server; end with Ctrl-D");
     server.expect_line("* ann joined");
+    assert!(ann.finish().status.success());
+    assert!(server.finish().status.success());
 }
 
 #[test]
 fn names_are_unique() {
     let name = name("names");
-    let _server = serve(&name);
+    let server = serve(&name);
     let second = run(CHAT, &["serve", &name]);
     assert!(!second.status.success());
     assert!(second.stderr.contains("is served by"), "{second:#?}");
@@ -92,4 +94,5 @@ fn names_are_unique() {
     let second = run(CHAT, &["join", &name, "--name", "ann"]);
     assert!(!second.status.success());
     assert!(second.stderr.contains("the name \"ann\" is taken"), "{second:#?}");
+    assert!(server.finish().status.success());
 }

@@ -73,11 +73,18 @@ fn a_line_that_was_never_sent_is_found_out() {
     assert!(output.stderr.contains(said), "{output:#?}");
 }
 
+/// How many processes this one has started.
+fn children_of(pid: u32) -> usize {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.map_or(0, |pids| pids.split_whitespace().count())
+}
+
 #[test]
 fn children_end_when_their_parent_is_killed() {
     let mut parent = Program::start(QUICKSTART, &["--calls", "100000000"]);
     let name = format!("quickstart-{}-", parent.id());
-    common::wait_until("the server is there", || !segments_of(&name).is_empty());
+    // The server and three clients.
+    common::wait_until("all are there", || children_of(parent.id()) == 4);
     parent.kill();
     // They hold the other end of the pipe for standard error until they end, and the server gives
     // its name free.

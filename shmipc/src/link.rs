@@ -4,6 +4,7 @@ pub(crate) mod calls;
 pub(crate) mod inbound;
 pub(crate) mod outbound;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::note::{Failure, Goodbye};
 use crate::ring::{Consumer, Label, Producer, Violation};
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
 use crate::segment::registry::{Registry, RegistryView};
+use crate::sync::{Ordering, fence};
 use crate::wait::Deadline;
 use crate::watch::Watch;
 use calls::{Calls, NoAnswer};
@@ -76,6 +78,8 @@ pub(crate) struct Link {
     attention: Attention,
     /// How the link ended, once it did.
     end: OnceLock<Departure>,
+    /// Whether it was this side that ended it.
+    closed: AtomicBool,
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
     watch: OnceLock<Watch>,
@@ -119,6 +123,7 @@ impl Link {
             far_reply_bell: bell(far_replies)?,
             attention,
             end: OnceLock::new(),
+            closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: OnceLock::new(),
             segment,
@@ -275,30 +280,28 @@ impl Link {
         let mut deadline = Deadline::new(timeout);
         let call_id = self.calls.begin();
         let label = Label::new(Kind::Request, call_id);
-        let sent = match self.segment.role() {
+        let sent = self.calls.or_forget(call_id, || match self.segment.role() {
             Role::Client => {
                 self.messages.send_blocking(self, label, value, &mut deadline).map(Sent::At)
             }
             Role::Server => self
                 .check_handled()
                 .and_then(|()| self.messages.send_queueing(self, label, value, WhenFull::Refuse)),
-        };
-        let sent = sent.inspect_err(|_| self.calls.forget(call_id))?;
-        let answer = self.calls.wait(self, call_id, &mut deadline, read);
-        let queued_end = match sent {
-            Sent::At(_) => None,
-            Sent::Queued => self.messages.take_queued_end(call_id),
-        };
-        match answer {
-            Ok(Ok(reply)) => reply.map_err(CallError::UndecodableReply),
-            Ok(Err(failure)) => Err(failure.into()),
+        })?;
+        match self.calls.wait(self, call_id, &mut deadline, read) {
+            Ok(answer) => {
+                if sent == Sent::Queued {
+                    self.messages.take_queued_end(call_id);
+                }
+                answer?.map_err(CallError::UndecodableReply)
+            }
             Err(NoAnswer::Ended(departure)) => {
-                let outcome = self.outcome_after_end(sent, queued_end);
+                let outcome = self.outcome_after_end(sent, call_id);
                 Err(CallError::PeerGone { pid: self.peer.pid, departure, outcome })
             }
             Err(NoAnswer::Deadline) => {
                 // Only what never left this process is certain not to run later.
-                let recalled = sent == Sent::Queued && self.messages.recall(call_id);
+                let recalled = sent == Sent::Queued && self.recall(call_id);
                 let outcome = if recalled { Outcome::NotStarted } else { Outcome::MayHaveRun };
                 let waited = deadline.waited();
                 Err(CallError::Deadline { waited, pid: self.peer.pid, outcome })
@@ -306,24 +309,48 @@ impl Link {
         }
     }
 
-    /// The ring tells: the consumer publishes its position before it dispatches, so a request that
-    /// ends behind the position of a consumer that is gone never started.
-    fn outcome_after_end(&self, sent: Sent, queued_end: Option<u64>) -> Outcome {
+    /// Takes a request back out of the queue; `true`: it never will run.
+    fn recall(&self, call_id: u32) -> bool {
+        let recalled = self.messages.recall(call_id);
+        self.messages.take_queued_end(call_id);
+        recalled
+    }
+
+    /// Did a request run whose link ended? The ring tells, once the other side is certain to take no
+    /// more: its process is dead, or it said goodbye.
+    ///
+    /// The consumer publishes its position, fences, and drops what it took if its side was closed
+    /// ([`is_closed_here`](Self::is_closed_here)); closing sets that, fences, and then says goodbye.
+    /// Here the goodbye is seen, a fence, then the position is read. If that position does not cover
+    /// the request, the consumer's fence comes after this one, hence after the closing one, and it
+    /// drops the request. Where only *this* side ended the link, the other may still take it.
+    fn outcome_after_end(&self, sent: Sent, call_id: u32) -> Outcome {
         let end = match sent {
             Sent::At(end) => Some(end),
-            Sent::Queued => queued_end,
+            Sent::Queued => {
+                let end = self.messages.take_queued_end(call_id);
+                if end.is_none() && self.recall(call_id) {
+                    return Outcome::NotStarted;
+                }
+                end
+            }
         };
+        let takes_no_more = self.segment.peer_goodbye() != 0 || !self.segment.peer_is_alive();
+        // SYNC(closing): orders the look at the goodbye before the look at the position.
+        fence(Ordering::SeqCst);
         match end {
-            Some(end) if self.messages.was_taken(end) => Outcome::MayHaveRun,
-            _ => Outcome::NotStarted,
+            Some(end) if takes_no_more && !self.messages.was_taken(end) => Outcome::NotStarted,
+            _ => Outcome::MayHaveRun,
         }
     }
 
     /// Sends a failure instead of a reply.
     pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
         let label = Label::new(Kind::Failure, call_id);
-        // An error means that the link ended: there is nobody left to tell.
-        drop(self.replies.send_bytes(self, label, &failure.to_bytes(), WhenFull::Queue));
+        // Of failures for which nobody waits only as many are kept as fit.
+        let when_full = if call_id == 0 { WhenFull::Refuse } else { WhenFull::Queue };
+        // Any other error means that the link ended: there is nobody left to tell.
+        drop(self.replies.send_bytes(self, label, &failure.to_bytes(), when_full));
     }
 
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
@@ -394,17 +421,34 @@ impl Link {
     /// Ends the link in an orderly way: says goodbye in the ring if there is room, and by the word in
     /// any case, then wakes both sides. Gives the end that counts, which is the first.
     pub(crate) fn close(&self, goodbye: &Goodbye, departure: Departure) -> Departure {
-        if let Some(earlier) = self.end.get() {
-            return earlier.clone();
+        let mut is_first = false;
+        let end = self.end.get_or_init(|| {
+            is_first = true;
+            departure
+        });
+        if !is_first {
+            return end.clone();
         }
-        let first = self.end_with(departure);
-        let label = Label::new(Kind::Goodbye, 0);
+        self.closed.store(true, Ordering::Relaxed);
+        // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
+        // comes after that.
+        fence(Ordering::SeqCst);
         self.messages.flush(self);
         self.replies.flush(self);
-        drop(self.messages.say_goodbye(self, label, &goodbye.to_bytes()));
+        drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));
         self.segment.say_goodbye(goodbye.code());
+        self.wake_own_side();
         self.wake_far_side();
-        first
+        end.clone()
+    }
+
+    /// Has this side closed the link? Ask after publishing the position of what was taken and before
+    /// dispatching it; then drop it.
+    #[inline]
+    pub(crate) fn is_closed_here(&self) -> bool {
+        // SYNC(closing): orders the published position before this look.
+        fence(Ordering::SeqCst);
+        self.closed.load(Ordering::Relaxed)
     }
 
     fn end_with(&self, departure: Departure) -> Departure {

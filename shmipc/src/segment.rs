@@ -37,6 +37,9 @@ pub(crate) const LINK_PREFIX: &str = "shmipc.l.";
 /// The layout's version: goes up with every change of a segment's or a frame's layout.
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
+/// Where a new segment's random stamp stands: inside what both kinds keep in reserve.
+const STAMP_OFFSET: usize = 120;
+
 /// Bytes in a page; segments are whole pages. 64 KiB pages exist, but a multiple of 4 KiB serves:
 /// the kernel rounds mappings up by itself.
 pub(crate) const PAGE: usize = 4096;
@@ -82,39 +85,48 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Makes a new segment of `length` bytes, all zero, readable and writable by this user alone,
-    /// with its memory reserved.
-    pub(crate) fn create(name: &str, length: usize) -> Result<Self, SegmentError> {
-        let mut shmem =
-            ShmemConf::new().os_id(name).size(length).create().map_err(|error| match error {
-                ShmemError::MappingIdExists => SegmentError::Exists,
-                other => from_shmem("create a shared memory segment", other),
-            })?;
-        let mapping = Self::finish(name, &mut shmem).and_then(|(file, facts)| {
-            reserve(&file, length as u64)?;
-            Ok((file, facts))
-        });
-        match mapping {
-            Ok((file, facts)) => {
-                // From here on names are only removed by who knows that they are still ours.
-                shmem.set_owner(false);
-                let facts = FileFacts { length: length as u64, ..facts };
-                Ok(Self { shmem, file, facts, name: name.into() })
-            }
-            // Dropping `shmem` as its owner removes the name.
-            Err(error) => Err(error),
-        }
-    }
-
-    fn finish(name: &str, shmem: &mut Shmem) -> Result<(OwnedFd, FileFacts), SegmentError> {
-        let file = open(name)?;
+    /// Makes a new segment of `length` bytes, all zero but for its stamp, readable and writable by
+    /// this user alone, with its memory reserved and the lock on `life_byte` taken.
+    ///
+    /// Between the creation of the file and the lock somebody may take it for a dead process's and
+    /// remove it, or even put another in its place: that is [`SegmentError::Changed`], try again.
+    pub(crate) fn create(name: &str, length: usize, life_byte: i64) -> Result<Self, SegmentError> {
+        let created = ShmemConf::new().os_id(name).size(length).create();
+        let mut shmem = created.map_err(|error| match error {
+            ShmemError::MappingIdExists => SegmentError::Exists,
+            other => from_shmem("create a shared memory segment", other),
+        })?;
+        // Names are only removed by who knows that they are still theirs.
+        shmem.set_owner(false);
+        let file = match open(name) {
+            Err(SegmentError::Missing) => return Err(SegmentError::Changed),
+            other => other?,
+        };
+        let locked = sys::try_lock_byte(&file, life_byte)
+            .map_err(|error| SegmentError::system("lock a shared memory segment", error))?;
         let facts = facts_of(&file)?;
-        if facts.length != shmem.len() as u64 {
-            // Somebody took the name for dead between its creation and now; see `registry::bind`.
-            shmem.set_owner(false);
+        let mapping = Self { shmem, file, facts, name: name.into() };
+        if !locked || facts.length != length as u64 || !mapping.is_named() {
             return Err(SegmentError::Changed);
         }
-        Ok((file, facts))
+        if let Err(error) = mapping.reserve() {
+            mapping.unlink();
+            return Err(error);
+        }
+        // Map and file were opened one after the other, by name.
+        if mapping.is_one_file()? { Ok(mapping) } else { Err(SegmentError::Changed) }
+    }
+
+    /// Writes random bits through the map and reads them through the file.
+    fn is_one_file(&self) -> Result<bool, SegmentError> {
+        let system = |error| SegmentError::system("stamp a shared memory segment", error);
+        let stamp = sys::random_u128().map_err(system)? as u64;
+        let place = self.place::<AtomicU64>(STAMP_OFFSET).ok_or(SegmentError::Changed)?;
+        // SAFETY: `place` checked the bounds; an atomic, so others may look at it meanwhile.
+        unsafe { place.as_ref() }.store(stamp, crate::sync::Ordering::Relaxed);
+        let mut bytes = [0; 8];
+        sys::read_at(&self.file, &mut bytes, STAMP_OFFSET as u64).map_err(system)?;
+        Ok(u64::from_ne_bytes(bytes) == stamp)
     }
 
     /// Opens a segment that somebody else made: owner first, then the map, which must be long

@@ -34,11 +34,13 @@ pub(crate) struct Session<P: ShmMessage> {
     context: Context<P>,
     /// Said that this side sleeps.
     parked: bool,
+    /// Where the lane ended when the peer's end was first seen.
+    last_position: Option<u64>,
 }
 
 impl<P: ShmMessage> Session<P> {
     pub(crate) fn new(link: Arc<Link>, inbound: Inbound, context: Context<P>) -> Self {
-        Self { link, inbound, context, parked: false }
+        Self { link, inbound, context, parked: false, last_position: None }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -47,11 +49,15 @@ impl<P: ShmMessage> Session<P> {
 
     /// Handles up to a batch of messages.
     pub(crate) fn process(&mut self, service: &mut dyn Service<P>) -> Progress {
+        let ended = self.link.ended();
+        if let Some(departure) = ended.clone().filter(|_| self.is_through()) {
+            return Progress::Ended(departure);
+        }
         self.link.flush();
         let mut handled = 0;
         let mut progress = Progress::Idle;
         while handled < BATCH {
-            if self.link.replies().is_congested() {
+            if ended.is_none() && self.link.replies().is_congested() {
                 progress = Progress::Stuck;
                 break;
             }
@@ -59,6 +65,9 @@ impl<P: ShmMessage> Session<P> {
                 Ok(Some(received)) => {
                     // Before the dispatch: a request behind this position certainly did not start.
                     self.inbound.consumer().publish();
+                    if self.link.is_closed_here() {
+                        break;
+                    }
                     self.run(service, received);
                     handled += 1;
                 }
@@ -69,21 +78,17 @@ impl<P: ShmMessage> Session<P> {
         self.give_room();
         if handled > 0 {
             self.inbound.trim();
-            return Progress::Busy;
+            progress = Progress::Busy;
         }
-        // All that came before the end has been handled.
-        match self.link.ended() {
-            Some(departure) => self.end_after_last_look(departure),
-            None => progress,
-        }
+        progress
     }
 
-    /// An end that was seen after an empty look: what came between the two is handled first.
-    fn end_after_last_look(&mut self, departure: Departure) -> Progress {
-        let more = departure != Departure::ClosedHere
-            && !self.link.replies().is_congested()
-            && self.inbound.consumer().has_data().unwrap_or(false);
-        if more { Progress::Busy } else { Progress::Ended(departure) }
+    /// Of a link that ended: is everything handled that is to be? Nothing more if this side ended it;
+    /// else what the peer sent up to its end, and not what it sends after that.
+    fn is_through(&mut self) -> bool {
+        let consumer = self.inbound.consumer();
+        let last = *self.last_position.get_or_insert_with(|| consumer.known_end());
+        self.link.is_closed_here() || consumer.position() >= last
     }
 
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
@@ -113,6 +118,13 @@ impl<P: ShmMessage> Session<P> {
     /// it.
     pub(crate) fn has_data(&mut self) -> bool {
         self.inbound.consumer().has_data().unwrap_or(true)
+    }
+
+    /// Once in a while: is there anything to do that no bell told? A safeguard against what a peer
+    /// does wrong or leaves undone when it dies.
+    pub(crate) fn wants_attention(&mut self) -> bool {
+        self.link.calls().drain(&self.link);
+        !self.link.flush() || self.has_data() || self.check_life().is_some()
     }
 
     /// Asks the kernel whether the peer lives.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -49,6 +50,11 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
         length: u64::try_from(stat.st_size).unwrap_or(0),
         modified: std::time::UNIX_EPOCH + age,
     })
+}
+
+/// Reads all of `bytes` from a place in a file.
+pub(crate) fn read_at(file: &OwnedFd, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::fs::File::from(file.try_clone()?).read_exact_at(bytes, offset)
 }
 
 /// Reserves memory for the first `length` bytes of a file, so that touching them later cannot fail.

@@ -38,10 +38,20 @@ impl Deadline {
         Self { timeout, started: None }
     }
 
+    /// A deadline that never passes.
+    pub(crate) fn never() -> Self {
+        Self::new(Duration::MAX)
+    }
+
     /// Time left; `None` once it has passed.
     pub(crate) fn left(&mut self) -> Option<Duration> {
         let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
         self.timeout.checked_sub(elapsed).filter(|left| !left.is_zero())
+    }
+
+    /// Has it passed, if anybody waited at all?
+    pub(crate) fn has_passed(&self) -> bool {
+        self.started.is_some() && self.waited() >= self.timeout
     }
 
     /// Time waited so far.
@@ -50,9 +60,13 @@ impl Deadline {
     }
 }
 
-/// Spins until `ready` gives something or the budget is used up.
+/// Spins until `ready` gives something, the budget is used up, or the deadline passes.
 #[inline]
-pub(crate) fn spin<T>(budget: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn spin<T>(
+    budget: Duration,
+    deadline: &mut Deadline,
+    mut ready: impl FnMut() -> Option<T>,
+) -> Option<T> {
     /// Looks between two looks at the clock, which costs as much as several of them.
     const LOOKS: u32 = 32;
     if let Some(found) = ready() {
@@ -61,7 +75,9 @@ pub(crate) fn spin<T>(budget: Duration, mut ready: impl FnMut() -> Option<T>) ->
     if budget.is_zero() {
         return None;
     }
-    let started = Instant::now();
+    let now = Instant::now();
+    let passed = now.duration_since(*deadline.started.get_or_insert(now));
+    let budget = budget.min(deadline.timeout.saturating_sub(passed));
     loop {
         for _ in 0..LOOKS {
             hint::spin_loop();
@@ -69,7 +85,7 @@ pub(crate) fn spin<T>(budget: Duration, mut ready: impl FnMut() -> Option<T>) ->
                 return Some(found);
             }
         }
-        if started.elapsed() >= budget {
+        if now.elapsed() >= budget {
             return None;
         }
     }
@@ -78,6 +94,19 @@ pub(crate) fn spin<T>(budget: Duration, mut ready: impl FnMut() -> Option<T>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn forever() -> Deadline {
+        Deadline::new(Duration::MAX)
+    }
+
+    /// A spin budget of a minute once kept a caller with a deadline of milliseconds.
+    #[test]
+    fn a_deadline_ends_a_spin() {
+        let mut deadline = Deadline::new(Duration::from_millis(1));
+        assert_eq!(spin(Duration::from_secs(3600), &mut deadline, || None::<()>), None);
+        assert!(deadline.has_passed());
+        assert!(deadline.left().is_none());
+    }
 
     #[test]
     fn a_deadline_starts_with_the_first_wait_and_ends() {
@@ -90,12 +119,12 @@ mod tests {
     #[test]
     fn spinning_gives_what_it_found_and_gives_up() {
         let mut looks = 0;
-        let found = spin(Duration::from_secs(60), || {
+        let found = spin(Duration::from_secs(60), &mut forever(), || {
             looks += 1;
             (looks == 100).then_some(looks)
         });
         assert_eq!(found, Some(100));
-        assert_eq!(spin(Duration::ZERO, || None::<()>), None);
-        assert_eq!(spin(Duration::from_micros(10), || None::<()>), None);
+        assert_eq!(spin(Duration::ZERO, &mut forever(), || None::<()>), None);
+        assert_eq!(spin(Duration::from_micros(10), &mut forever(), || None::<()>), None);
     }
 }

@@ -21,10 +21,16 @@ pub struct Prober {
     arrivals: u64,
     departures: Vec<String>,
     /// Where `Slow` writes its tickets: outside of both processes.
-    pub count_file: Option<PathBuf>,
+    count_file: Option<PathBuf>,
 }
 
 impl Prober {
+    /// A handler whose `Slow` writes its tickets to this file.
+    #[must_use]
+    pub fn counting(count_file: PathBuf) -> Self {
+        Self { count_file: Some(count_file), ..Self::default() }
+    }
+
     fn record(&self, ticket: u64) {
         if let Some(path) = &self.count_file {
             let file = OpenOptions::new().append(true).create(true).open(path);
@@ -77,6 +83,12 @@ impl ProbeHandler for Prober {
         self.record(ticket);
         thread::sleep(Duration::from_millis(millis));
         ticket
+    }
+
+    fn close_caller(&mut self, cx: &Context<Probe>, millis: u64) {
+        thread::sleep(Duration::from_millis(millis));
+        cx.peer().close();
+        thread::sleep(Duration::from_millis(millis));
     }
 
     fn send_events(&mut self, cx: &Context<Probe>, count: u64) {

@@ -83,3 +83,15 @@ pub fn status(path: &str, field: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.split(':').next() == Some(field))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
+
+/// The link segments that this process has open, for tests that write into them as no correct peer
+/// would.
+#[must_use]
+pub fn open_links() -> Vec<std::fs::File> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
+    let is_link = |path: &std::path::PathBuf| {
+        std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains("/shmipc.l."))
+    };
+    let open = |path| std::fs::OpenOptions::new().read(true).write(true).open(path).ok();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_link).filter_map(open).collect()
+}

@@ -59,11 +59,27 @@ impl PeerProcess {
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // It may have ended by itself.
             let _ = kill(Pid::from_raw(pid), signal);
         }
+    }
+
+    /// Stops it, and waits until the kernel has stopped it.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let is_stopped =
+            |stat: String| stat.rsplit(')').next().is_some_and(|s| s.starts_with(" T"));
+        while !std::fs::read_to_string(&stat).map_or(true, is_stopped) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets it go on after [`stop`](Self::stop).
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     /// Kills it with SIGKILL and waits until it is gone.

@@ -25,6 +25,9 @@ pub enum Probe {
     /// Takes so long, then gives the ticket back. Writes the ticket to the count file first.
     #[shm(reply = u64)]
     Slow { millis: u64, ticket: u64 },
+    /// Closes the caller's link from inside the handler, takes so long after that, then replies.
+    #[shm(reply = ())]
+    CloseCaller { millis: u64 },
     /// Sends the caller so many numbered events, from a thread of its own.
     SendEvents { count: u64 },
     /// Sends every client one event of so many bytes.

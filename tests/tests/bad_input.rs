@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use nix::sys::signal::Signal;
 use shmipc::{
     BindError, CallError, Client, ConfigError, ConnectError, Departure, Difference, NameError,
     Outcome, Refusal, Running, SendError, Server,
@@ -358,7 +357,7 @@ fn no_room_until_the_deadline_and_a_peer_that_dies_meanwhile() {
     assert_eq!(server.line().unwrap(), "ready");
     let client = connect(&name).unwrap();
     client.process_id().unwrap();
-    server.signal(Signal::SIGSTOP);
+    server.stop();
     let hasty = client.with_deadline(SHORT);
     let mut sent = 0_u64;
     let error = loop {
@@ -379,7 +378,7 @@ fn no_room_until_the_deadline_and_a_peer_that_dies_meanwhile() {
     assert!(matches!(large, Err(SendError::Deadline { .. })), "{large:?}");
     let call = hasty.process_id().unwrap_err();
     assert!(matches!(call, CallError::Deadline { outcome: Outcome::NotStarted, .. }), "{call:?}");
-    server.signal(Signal::SIGCONT);
+    server.go_on();
     let patient = client.with_deadline(Duration::from_secs(30));
     assert_eq!(patient.numbers().unwrap(), (sent, 0));
     assert_eq!(patient.bytes_sum().unwrap().0, 0);
@@ -387,7 +386,7 @@ fn no_room_until_the_deadline_and_a_peer_that_dies_meanwhile() {
 }
 
 fn dies_while_a_sender_waits_for_room(mut server: PeerProcess, patient: Client<Probe>) {
-    server.signal(Signal::SIGSTOP);
+    server.stop();
     let waiting = std::thread::spawn(move || {
         for number in 0.. {
             if let Err(error) = patient.number(1, number) {

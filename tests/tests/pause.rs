@@ -5,7 +5,6 @@
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use shmipc::{CallError, Client, Doorbell, Outcome, Server};
 use shmipc_tests::handler::Prober;
 use shmipc_tests::process::PeerProcess;
@@ -28,7 +27,7 @@ fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
     let client =
         Client::<Probe>::builder(&name).deadline(Duration::from_secs(30)).connect().unwrap();
     client.process_id().unwrap();
-    server.signal(Signal::SIGSTOP);
+    server.stop();
     let patient: Vec<_> = (0..3)
         .map(|number| {
             let client = client.clone();
@@ -44,7 +43,7 @@ fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
     thread::sleep(Duration::from_secs(4));
     // A stopped server keeps its name.
     assert!(Server::<Probe>::bind(&name).is_err());
-    server.signal(Signal::SIGCONT);
+    server.go_on();
     for (number, caller) in patient.into_iter().enumerate() {
         assert_eq!(caller.join().unwrap().unwrap(), [number as u8]);
     }
@@ -59,11 +58,11 @@ fn a_client_stopped_for_a_second_is_not_dead(doorbell: Doorbell) {
     let client = Client::<Probe>::connect(&name).unwrap();
     let mut other = PeerProcess::start(PEER, &["calls", &name]).unwrap();
     assert_eq!(other.line().unwrap(), "calling");
-    other.signal(Signal::SIGSTOP);
+    other.stop();
     for _ in 0..20 {
         thread::sleep(Duration::from_millis(50));
         assert_eq!(client.peer_ids().unwrap().len(), 2);
     }
-    other.signal(Signal::SIGCONT);
+    other.go_on();
     assert_eq!(client.comings().unwrap().1, Vec::<String>::new());
 }

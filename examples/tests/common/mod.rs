@@ -1,6 +1,7 @@
 //! What the tests have in common: programs that cannot outlive their test, however it ends.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::panic, reason = "a helper fails its test that way")]
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};

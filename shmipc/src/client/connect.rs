@@ -118,7 +118,7 @@ fn hand_over(
     slot.offer();
     loop {
         let token = bell.token();
-        if let Some(answer) = wait::spin(wait::default_spin(), || slot.answer(link_id)) {
+        if let Some(answer) = wait::spin(wait::default_spin(), deadline, || slot.answer(link_id)) {
             let refused = |refusal| ConnectError::Refused { name: name.into(), pid, refusal };
             answer.map_err(refused)?;
             return link.accepted().ok_or_else(|| damaged(name).into());

@@ -13,7 +13,7 @@ use crate::link::inbound::Inbound;
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::session::{Progress, Session};
-use crate::wait::{self, BLIND_SLICE, IDLE_SLICE};
+use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
 
 type OnDeparture = Box<dyn FnMut(&Departure) + Send>;
 type OnEvent<E> = Box<dyn for<'m> FnMut(<E as ShmMessage>::Borrowed<'m>) + Send>;
@@ -112,7 +112,7 @@ impl<E: ShmMessage> Listener<E> {
             };
             let link = self.session.link().clone();
             let (session, state) = (&mut self.session, &self.state);
-            let found = wait::spin(link.spin_budget(), || {
+            let found = wait::spin(link.spin_budget(), &mut Deadline::never(), || {
                 let stop = state.stop.load(Ordering::Relaxed);
                 (stop || !stuck && session.has_data()).then_some(())
             });

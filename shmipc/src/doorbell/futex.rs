@@ -31,9 +31,9 @@ impl FutexBell {
     }
 
     pub(super) fn token(&self) -> u32 {
-        // SYNC(bell): a ring counted after this makes the sleep return at once. The kernel compares
-        // under its own lock, so relaxed is enough.
-        self.word().load(Ordering::Relaxed)
+        // SYNC(bell): a ring counted after this makes the sleep return at once; what came before a
+        // ring that is counted already is seen by the look that follows.
+        self.word().load(Ordering::Acquire)
     }
 
     pub(super) fn sleep(&self, token: u32, timeout: Duration) {
@@ -42,7 +42,7 @@ impl FutexBell {
 
     pub(super) fn ring(&self) {
         // SYNC(bell): a count that wraps around to a token needs 2^32 rings within one sleep.
-        self.word().fetch_add(1, Ordering::Relaxed);
+        self.word().fetch_add(1, Ordering::Release);
         sys::futex_wake(self.word());
     }
 }

@@ -20,6 +20,10 @@ use crate::wait::{self, Deadline, WAITING_SLICE};
 
 /// Rejections of notices kept for who asks.
 const KEPT_REJECTIONS: usize = 64;
+/// Messages taken from the lane between two looks at the clock.
+const LOOK: usize = 64;
+/// Messages taken out of the way of who waits for room.
+const DRAIN: usize = 4096;
 /// How often a waiting caller sees to a queue that waits for room (its own request may be in it).
 const QUEUE_SLICE: std::time::Duration = std::time::Duration::from_millis(1);
 
@@ -88,7 +92,7 @@ impl Calls {
         &self.bell
     }
 
-    /// An id for a new call, to be given back with [`forget`](Self::forget) or by waiting.
+    /// An id for a new call, which ends with [`or_forget`](Self::or_forget) or with waiting.
     pub(crate) fn begin(&self) -> u32 {
         let mut table = self.lock();
         loop {
@@ -102,9 +106,22 @@ impl Calls {
         }
     }
 
-    /// Ends a call: what comes for it later is discarded.
-    pub(crate) fn forget(&self, call_id: u32) {
-        self.lock().take(call_id);
+    /// Runs `send`, and ends the call if it fails or panics: what came for it would be discarded.
+    pub(crate) fn or_forget<T, E>(
+        &self,
+        call_id: u32,
+        send: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        struct Forget<'a>(&'a Calls, u32);
+        impl Drop for Forget<'_> {
+            fn drop(&mut self) {
+                self.0.lock().take(self.1);
+            }
+        }
+        let forget = Forget(self, call_id);
+        let sent = send()?;
+        std::mem::forget(forget);
+        Ok(sent)
     }
 
     /// Waits for the answer to `call_id`; `read` decodes the reply's bytes.
@@ -150,15 +167,22 @@ impl Calls {
 
     /// Failures of messages that nobody waited for, taken out of the lane as far as they are there.
     pub(crate) fn take_rejections(&self, link: &Link) -> Vec<Failure> {
+        self.drain(link);
+        std::mem::take(&mut self.lock().rejections)
+    }
+
+    /// Takes what is there out of the lane, if nobody leads: replies that come after their calls ended
+    /// would stand in the way of others.
+    pub(crate) fn drain(&self, link: &Link) {
         let mut lead = Lead { calls: self, reader: self.lock().reader.take(), call_id: 0 };
         if let Some(reader) = lead.reader.as_deref_mut() {
-            while let Ok(Some(received)) = reader.next() {
+            for _ in 0..DRAIN {
+                // Damage is found, and told, by the next caller.
+                let Ok(Some(received)) = reader.next() else { break };
                 self.deliver(received, reader);
             }
             self.give_room(link, reader);
         }
-        drop(lead);
-        std::mem::take(&mut self.lock().rejections)
     }
 
     fn follow(&self, link: &Link, call_id: u32, deadline: &mut Deadline) -> Result<(), NoAnswer> {
@@ -185,8 +209,12 @@ impl Calls {
         read: &impl Fn(&[u8]) -> R,
     ) -> Led<R> {
         loop {
-            let found = wait::spin(link.spin_budget(), || {
-                self.take_until_mine(reader, call_id, read).transpose()
+            let found = wait::spin(link.spin_budget(), deadline, || {
+                let found = self.take_until_mine(reader, call_id, read).transpose();
+                if found.is_none() && reader.consumer().producer_waits_hint() {
+                    self.give_room(link, reader);
+                }
+                found
             });
             // Room is wanted by a sender that waits for it; looked at before going idle or leaving.
             self.give_room(link, reader);
@@ -203,14 +231,16 @@ impl Calls {
         }
     }
 
-    /// Takes what is there, up to the answer to `call_id`.
+    /// Takes what is there, up to the answer to `call_id`, and no more than a look's worth: a peer
+    /// that sends without end must not keep its caller past the deadline.
     fn take_until_mine<R>(
         &self,
         reader: &mut Inbound,
         call_id: u32,
         read: &impl Fn(&[u8]) -> R,
     ) -> Result<Option<Led<R>>, Violation> {
-        while let Some(received) = reader.next()? {
+        for _ in 0..LOOK {
+            let Some(received) = reader.next()? else { break };
             reader.consumer().publish();
             if received.call_id == call_id {
                 match received.kind {
@@ -263,8 +293,8 @@ impl Calls {
         let Some(left) = deadline.left() else {
             return Err(NoAnswer::Deadline);
         };
-        let ended = link.ended_for_certain();
         let token = self.bell.token();
+        let ended = link.ended_for_certain();
         reader.consumer().announce_wait();
         // What the peer sent before it ended is looked at after its end is certain.
         let quiet = !reader.consumer().has_data().unwrap_or(true);

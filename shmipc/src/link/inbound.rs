@@ -5,6 +5,8 @@ use crate::ring::{Consumer, Violation};
 
 /// Buffers above this are given back after the message that needed them.
 const KEPT_BUFFER: usize = 4 << 20;
+/// Fragments taken at a time.
+const FRAGMENTS: usize = 64;
 /// A first fragment starts with the whole message's length in so many bytes.
 pub(crate) const LENGTH_PREFIX: usize = 8;
 
@@ -55,13 +57,14 @@ impl Inbound {
     }
 
     /// Takes frames until a message is whole; its bytes are in [`payload`](Self::payload) until the
-    /// next call. `None`: not yet.
+    /// next call. `None`: not yet, or not within this look.
     ///
     /// A sender that gives a large message up halfway simply starts another: what came of it is
     /// dropped, and nobody sees it.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Received>, Violation> {
-        loop {
+        // A message of endless fragments must not keep this side from anything else.
+        for _ in 0..FRAGMENTS {
             let Some(peeked) = self.consumer.peek()? else {
                 return Ok(None);
             };
@@ -92,9 +95,10 @@ impl Inbound {
                 return self.finish().map(Some);
             }
             if self.consumer.producer_waits_hint() {
-                return Ok(None);
+                break;
             }
         }
+        Ok(None)
     }
 
     /// The last message's bytes.

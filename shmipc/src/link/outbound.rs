@@ -108,22 +108,21 @@ impl Outbound {
         deadline: &mut Deadline,
     ) -> Result<u64, SendError> {
         let mut state = self.my_turn(link, deadline)?;
-        match state.producer.encode(label, value) {
-            Ok(end) => {
-                let wanted = state.producer.consumer_waits();
-                drop(state);
-                if wanted {
-                    link.ring_for_data(self.lane_id);
-                }
-                return Ok(end);
-            }
+        let encoded = state.producer.encode(label, value);
+        let wanted = encoded.is_ok() && state.producer.consumer_waits();
+        let largest_payload = state.producer.largest_payload();
+        // Others may send while a message that did not fit is encoded again.
+        let scratch = encoded.is_err().then(|| std::mem::take(&mut state.scratch));
+        drop(state);
+        if wanted {
+            link.ring_for_data(self.lane_id);
+        }
+        match encoded {
+            Ok(end) => return Ok(end),
             Err(Refused::NoRoom) => {}
             Err(other) => return Err(refused(link, other)),
         }
-        let mut bytes = std::mem::take(&mut state.scratch);
-        let largest_payload = state.producer.largest_payload();
-        // Others may send while this message is encoded.
-        drop(state);
+        let mut bytes = scratch.unwrap_or_default();
         bytes.clear();
         let sent = match codec::encode_to_vec(value, &mut bytes, self.maximum) {
             Err(error) => Err(too_large_or(error, self.maximum)),
@@ -151,9 +150,14 @@ impl Outbound {
     ) -> Result<MutexGuard<'_, State>, SendError> {
         let mut state = self.lock();
         while state.streaming {
+            // Ending a link takes this lock, so the question how it stands is asked without it.
+            drop(state);
             let left = self.time_left(link, deadline)?;
-            let waited = self.turn.wait_timeout(state, left.min(WAITING_SLICE));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.lock();
+            if state.streaming {
+                let waited = self.turn.wait_timeout(state, left.min(WAITING_SLICE));
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
         }
         Ok(state)
     }
@@ -167,16 +171,13 @@ impl Outbound {
     ) -> Result<u64, SendError> {
         loop {
             let mut state = self.my_turn(link, deadline)?;
-            match state.producer.write(label, [bytes, &[]]) {
-                Ok(end) => {
-                    self.notify(link, &state);
-                    return Ok(end);
-                }
-                Err(Refused::NoRoom) => {
-                    let seen = state.producer.seen_head();
-                    drop(state);
-                    self.wait_for_room(link, seen, deadline)?;
-                }
+            let written = state.producer.write(label, [bytes, &[]]);
+            let seen_head = state.producer.seen_head();
+            self.notify(link, &state);
+            drop(state);
+            match written {
+                Ok(end) => return Ok(end),
+                Err(Refused::NoRoom) => self.wait_for_room(link, seen_head, deadline)?,
                 Err(other) => return Err(refused(link, other)),
             }
         }
@@ -190,30 +191,25 @@ impl Outbound {
         deadline: &mut Deadline,
     ) -> Result<u64, SendError> {
         let mut rest = Fragments::new(label, bytes.len());
-        let mut state = self.my_turn(link, deadline)?;
-        state.streaming = true;
+        self.my_turn(link, deadline)?.streaming = true;
         let ended = loop {
-            match rest.write_one(&mut state.producer, bytes) {
-                Ok(end) => {
-                    self.notify(link, &state);
-                    if rest.is_done() {
-                        break Ok(end);
-                    }
-                }
+            let mut state = self.lock();
+            let written = rest.write_one(&mut state.producer, bytes);
+            let seen_head = state.producer.seen_head();
+            self.notify(link, &state);
+            drop(state);
+            match written {
+                Ok(end) if rest.is_done() => break Ok(end),
+                Ok(_) => {}
                 Err(Refused::NoRoom) => {
-                    let seen = state.producer.seen_head();
-                    drop(state);
-                    let waited = self.wait_for_room(link, seen, deadline);
-                    state = self.lock();
-                    if let Err(error) = waited {
+                    if let Err(error) = self.wait_for_room(link, seen_head, deadline) {
                         break Err(error);
                     }
                 }
                 Err(other) => break Err(refused(link, other)),
             }
         };
-        state.streaming = false;
-        drop(state);
+        self.lock().streaming = false;
         self.turn.notify_all();
         ended
     }
@@ -242,24 +238,29 @@ impl Outbound {
         deadline: &mut Deadline,
     ) -> Result<(), SendError> {
         let moved = || has_news(&self.lane, seen_head).then_some(());
-        if wait::spin(link.spin_budget(), moved).is_some() {
-            return Ok(());
-        }
         let bell = link.room_bell();
         loop {
-            let left = self.time_left(link, deadline)?;
+            if wait::spin(link.spin_budget(), deadline, moved).is_some() {
+                // A peer that gives room back by the spoonful does not stretch the deadline.
+                return match deadline.has_passed() {
+                    true => self.time_left(link, deadline).map(drop),
+                    false => Ok(()),
+                };
+            }
+            // A peer that waits for room for its replies takes no messages: replies that nobody
+            // waits for any more must not stand in the way.
+            link.calls().drain(link);
             let token = bell.token();
+            let left = self.time_left(link, deadline)?;
             Producer::announce_wait(&self.lane);
             if moved().is_none() {
                 bell.sleep(token, left.min(WAITING_SLICE));
             }
             Producer::withdraw_wait(&self.lane);
-            if moved().is_some() {
-                // An event wakes one sleeper; it wakes the next.
-                if self.lane.control().producer_waits.load(Ordering::Relaxed) > 0 {
-                    bell.ring();
-                }
-                return Ok(());
+            // An event wakes one sleeper; it wakes the next.
+            let others = self.lane.control().producer_waits.load(Ordering::Relaxed) > 0;
+            if others && moved().is_some() {
+                bell.ring();
             }
         }
     }

@@ -80,6 +80,18 @@ impl Consumer {
         Ok(self.head != self.cached_tail || self.refresh()?)
     }
 
+    /// Everything before it was taken.
+    pub(crate) fn position(&self) -> u64 {
+        self.head
+    }
+
+    /// Where the lane's frames end just now, as far as the producer's word is possible.
+    pub(crate) fn known_end(&mut self) -> u64 {
+        // Damage is found by the next look.
+        drop(self.refresh());
+        self.cached_tail
+    }
+
     /// Gives the room of all taken frames back. To be called before a message is dispatched: the
     /// sender of a request reads from it whether the request may have run.
     #[inline]
@@ -102,7 +114,7 @@ impl Consumer {
     /// The same without the fence: may miss a producer that is just about to wait.
     #[inline]
     pub(crate) fn producer_waits_hint(&self) -> bool {
-        self.lane.control().producer_waits.load(Ordering::Relaxed) != 0
+        self.lane.control().producer_waits.load(Ordering::Acquire) != 0
     }
 
     /// Says that this side is about to sleep, so that the producer rings. Look at the lane once

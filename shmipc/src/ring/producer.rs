@@ -140,7 +140,7 @@ impl Producer {
     /// Counts one more thread (or queue) that waits for room, so that the consumer rings. Look at
     /// [`has_news`] once more after this, before sleeping.
     pub(crate) fn announce_wait(lane: &Lane) {
-        lane.control().producer_waits.fetch_add(1, Ordering::Relaxed);
+        lane.control().producer_waits.fetch_add(1, Ordering::Release);
         // SYNC(producer-waits): orders the count before the look at `head` that follows.
         fence(Ordering::SeqCst);
     }

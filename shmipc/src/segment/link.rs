@@ -18,6 +18,7 @@ use crate::doorbell::{Bell, BellMemory, Doorbell};
 use crate::frame::Checksums;
 use crate::liveness::{self, LINK_CLIENT_BYTE, LINK_SERVER_BYTE};
 use crate::name::link_name;
+use crate::options::check_max_message;
 use crate::ring::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
 
@@ -170,7 +171,7 @@ impl LinkSegment {
         options: LinkOptions,
         server_pid: u32,
     ) -> Result<Self, SegmentError> {
-        let mapping = Mapping::create(&link_name(id), options.segment_length())?;
+        let mapping = Mapping::create(&link_name(id), options.segment_length(), LINK_CLIENT_BYTE)?;
         let made = Self::prepare(mapping, options, server_pid);
         if made.is_err() {
             drop(crate::sys::unlink_shm(&link_name(id)));
@@ -185,8 +186,6 @@ impl LinkSegment {
     ) -> Result<Self, SegmentError> {
         let unsupported =
             || SegmentError::system("prepare a link's doorbells", std::io::ErrorKind::Unsupported);
-        liveness::claim(mapping.file(), LINK_CLIENT_BYTE)
-            .map_err(|error| SegmentError::system("lock a link", error))?;
         let mapping = Arc::new(mapping);
         let memory = mapping.place::<LinkMemory>(0).ok_or_else(unsupported)?;
         let link = Self { mapping, memory, role: Role::Client, options, peer_pid: server_pid };
@@ -218,9 +217,11 @@ impl LinkSegment {
         memory.layout_version.store(LAYOUT_VERSION, Ordering::Release);
     }
 
-    /// Opens a link that a client offers, takes the server's lock on it, and removes its name. The
-    /// caller checks the options against its own limits.
-    pub(crate) fn open(id: u128) -> Result<Self, LinkFault> {
+    /// Opens a link that a client offers, takes the server's lock on it, and removes its name.
+    ///
+    /// `fits` says whether the server takes a link of these options; it is asked before the link's
+    /// memory is reserved.
+    pub(crate) fn open(id: u128, fits: impl Fn(&LinkOptions) -> bool) -> Result<Self, LinkFault> {
         let name = link_name(id);
         let mapping = Mapping::open(&name, PAGE).map_err(LinkFault::Segment)?;
         let memory = mapping.place::<LinkMemory>(0).ok_or(LinkFault::Damaged("no header"))?;
@@ -230,6 +231,9 @@ impl LinkSegment {
         let length = mapping.length();
         if length != options.segment_length() || constant(&words.length) != length as u64 {
             return Err(LinkFault::Damaged("a length that is not its geometry's"));
+        }
+        if !fits(&options) {
+            return Err(LinkFault::Damaged("options that the server does not allow"));
         }
         // A sparse file on a full file system would be a bus error later.
         mapping.reserve().map_err(LinkFault::Segment)?;
@@ -367,7 +371,9 @@ fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault> {
         message_ring: ring(&words.message_ring)?,
         reply_ring: ring(&words.reply_ring)?,
         max_message: usize::try_from(constant(&words.max_message))
-            .map_err(|_| LinkFault::Damaged("a maximum out of range"))?,
+            .ok()
+            .filter(|bytes| check_max_message(*bytes).is_ok())
+            .ok_or(LinkFault::Damaged("a largest message out of range"))?,
         fingerprint: constant(&words.fingerprint),
     })
 }

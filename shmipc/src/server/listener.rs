@@ -16,10 +16,10 @@ use crate::error::{Departure, Refusal};
 use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
-use crate::segment::link::{BellId, LinkSegment};
+use crate::segment::link::{BellId, LinkOptions, LinkSegment};
 use crate::segment::registry::Offer;
 use crate::session::{Progress, Session};
-use crate::wait::{self, BLIND_SLICE, IDLE_SLICE};
+use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
 
 pub(super) struct Listener<P: ShmMessage> {
     shared: Arc<Shared>,
@@ -134,7 +134,7 @@ impl<P: ShmMessage> Listener<P> {
     /// `true`: something came within the spin budget.
     fn spin(&mut self) -> bool {
         let (shared, sessions, active) = (&self.shared, &mut self.sessions, &self.active);
-        wait::spin(shared.settings.manner.spin, || {
+        wait::spin(shared.settings.manner.spin, &mut Deadline::never(), || {
             let data = active.iter().any(|active| {
                 let session = sessions.get_mut(active.index).and_then(Option::as_mut);
                 !active.stuck && session.is_some_and(Session::has_data)
@@ -189,13 +189,13 @@ impl<P: ShmMessage> Listener<P> {
         }
         self.slow_round = Instant::now();
         self.shared.registry.reap_slots();
-        let gone: Vec<usize> = self
+        let wanting: Vec<usize> = self
             .sessions
-            .iter()
+            .iter_mut()
             .enumerate()
-            .filter_map(|(index, session)| session.as_ref()?.check_life().map(|_| index))
+            .filter_map(|(index, session)| session.as_mut()?.wants_attention().then_some(index))
             .collect();
-        for index in gone {
+        for index in wanting {
             self.activate(index);
         }
     }
@@ -208,15 +208,14 @@ impl<P: ShmMessage> Listener<P> {
         if index >= settings.registry.max_links {
             return Err(Refusal::TooManyLinks);
         }
-        let segment = LinkSegment::open(offer.link_id).map_err(|_| Refusal::BadLink)?;
-        let options = *segment.options();
-        let fits = options.segment_length() <= settings.max_link_memory
-            && options.max_message <= settings.registry.max_message
-            && options.doorbell == settings.registry.doorbell
-            && options.fingerprint == P::FINGERPRINT;
-        if !fits {
-            return Err(Refusal::BadLink);
-        }
+        // Before anything is reserved or run on the link's memory.
+        let fits = |options: &LinkOptions| {
+            options.segment_length() <= settings.max_link_memory
+                && options.max_message <= settings.registry.max_message
+                && options.doorbell == settings.registry.doorbell
+                && options.fingerprint == P::FINGERPRINT
+        };
+        let segment = LinkSegment::open(offer.link_id, fits).map_err(|_| Refusal::BadLink)?;
         let id = self.last_id + 1;
         let attention = Attention::Local(self.shared.registry.clone(), index);
         segment.accept(index, id);

@@ -42,7 +42,7 @@ fn serve(name: &str, options: &[&str]) -> Outcome {
             Some(("ring", bytes)) => builder.ring_size(bytes.parse()?),
             Some(("spin", micros)) => builder.spin(Duration::from_micros(micros.parse()?)),
             Some(("count", path)) => {
-                handler.count_file = Some(PathBuf::from(path));
+                handler = Prober::counting(PathBuf::from(path));
                 builder
             }
             _ => return Err(format!("what is {option:?}?").into()),

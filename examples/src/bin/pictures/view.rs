@@ -61,13 +61,13 @@ impl Viewer {
 }
 
 impl PictureHandler for Viewer {
-    fn show<'a>(
+    fn show(
         &mut self,
         _cx: &Context<Picture<'static>>,
         width: u32,
         height: u32,
         samples: Samples,
-        pixels: &'a [u8],
+        pixels: &[u8],
     ) -> Result<u32, PictureError> {
         let (expected, got) = (samples.length(width, height), pixels.len() as u64);
         if expected != got {

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// Text files to send. Without any: this project's own sources and docs.
     pub(crate) files: Vec<PathBuf>,
     /// Client processes.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=64))]
     pub(crate) clients: u32,
     /// Round trips that each client measures, after a quarter as many to warm up.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]

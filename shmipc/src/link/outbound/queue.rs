@@ -15,11 +15,18 @@ pub(super) struct Queued {
     label: Label,
     bytes: Vec<u8>,
     fragments: Fragments,
+    /// Whether its caller still waits, and so for where it ends in the ring.
+    is_waited_for: bool,
 }
 
 impl Queued {
     fn new(label: Label, bytes: Vec<u8>) -> Self {
-        Self { label, fragments: Fragments::new(label, bytes.len()), bytes }
+        let fragments = Fragments::new(label, bytes.len());
+        Self { label, fragments, bytes, is_waited_for: true }
+    }
+
+    fn is_request(&self, call_id: u32) -> bool {
+        self.label.kind == Kind::Request && self.label.call_id == call_id
     }
 }
 
@@ -34,6 +41,28 @@ pub(crate) enum WhenFull {
     Count,
 }
 
+/// Why something was not queued or not flushed; turned into a [`SendError`] without the lock, which
+/// ending a link takes.
+enum Trouble {
+    Send(SendError),
+    Ring(Refused),
+}
+
+impl From<Refused> for Trouble {
+    fn from(refused: Refused) -> Self {
+        Self::Ring(refused)
+    }
+}
+
+impl Trouble {
+    fn into_error(self, link: &Link) -> SendError {
+        match self {
+            Self::Send(error) => error,
+            Self::Ring(other) => refused(link, other),
+        }
+    }
+}
+
 impl Outbound {
     /// Sends one message without ever waiting.
     pub(crate) fn send_queueing<T: Serialize + ?Sized>(
@@ -43,21 +72,13 @@ impl Outbound {
         value: &T,
         when_full: WhenFull,
     ) -> Result<Sent, SendError> {
-        let mut state = self.lock();
-        if state.queue.is_empty() && state.missed == 0 {
-            match state.producer.encode(label, value) {
-                Ok(end) => {
-                    self.notify(link, &state);
-                    return Ok(Sent::At(end));
-                }
-                Err(Refused::NoRoom) => {}
-                Err(other) => return Err(refused(link, other)),
-            }
-        }
-        let mut bytes = Vec::new();
-        codec::encode_to_vec(value, &mut bytes, self.maximum)
-            .map_err(|error| too_large_or(error, self.maximum))?;
-        self.queue(link, &mut state, label, bytes, when_full)
+        let sent = self.send_locked(link, label, when_full, |producer, bytes| match bytes {
+            None => producer.encode(label, value).map_err(Trouble::Ring),
+            Some(bytes) => codec::encode_to_vec(value, bytes, self.maximum)
+                .map(|()| 0)
+                .map_err(|error| Trouble::Send(too_large_or(error, self.maximum))),
+        });
+        sent.map_err(|trouble| trouble.into_error(link))
     }
 
     /// The same for a message that is encoded already.
@@ -73,18 +94,38 @@ impl Outbound {
         if is_users && bytes.len() > maximum {
             return Err(SendError::TooLarge { length: bytes.len(), maximum });
         }
+        let sent = self.send_locked(link, label, when_full, |producer, copy| match copy {
+            None => producer.write(label, [bytes, &[]]).map_err(Trouble::Ring),
+            Some(copy) => {
+                copy.extend_from_slice(bytes);
+                Ok(0)
+            }
+        });
+        sent.map_err(|trouble| trouble.into_error(link))
+    }
+
+    /// `write` writes straight into the ring, or into a buffer if it is given one.
+    fn send_locked(
+        &self,
+        link: &Link,
+        label: Label,
+        when_full: WhenFull,
+        write: impl Fn(&mut Producer, Option<&mut Vec<u8>>) -> Result<u64, Trouble>,
+    ) -> Result<Sent, Trouble> {
         let mut state = self.lock();
         if state.queue.is_empty() && state.missed == 0 {
-            match state.producer.write(label, [bytes, &[]]) {
+            match write(&mut state.producer, None) {
                 Ok(end) => {
                     self.notify(link, &state);
                     return Ok(Sent::At(end));
                 }
-                Err(Refused::NoRoom) => {}
-                Err(other) => return Err(refused(link, other)),
+                Err(Trouble::Ring(Refused::NoRoom)) => {}
+                Err(other) => return Err(other),
             }
         }
-        self.queue(link, &mut state, label, bytes.to_vec(), when_full)
+        let mut bytes = Vec::new();
+        write(&mut state.producer, Some(&mut bytes))?;
+        self.queue(link, &mut state, label, bytes, when_full)
     }
 
     fn queue(
@@ -94,14 +135,15 @@ impl Outbound {
         label: Label,
         bytes: Vec<u8>,
         when_full: WhenFull,
-    ) -> Result<Sent, SendError> {
+    ) -> Result<Sent, Trouble> {
         // One message always fits into an empty queue, however large.
         let full = state.queued > 0 && state.queued + bytes.len() > self.queue_maximum;
         if full && when_full != WhenFull::Queue {
             if when_full == WhenFull::Count {
                 state.missed += 1;
             }
-            return Err(SendError::Overflow { pid: link.peer().pid, queued: state.queued });
+            let (pid, queued) = (link.peer().pid, state.queued);
+            return Err(Trouble::Send(SendError::Overflow { pid, queued }));
         }
         if state.missed > 0 {
             let gap = gap(&mut state.missed);
@@ -110,9 +152,9 @@ impl Outbound {
         }
         state.queued += bytes.len();
         state.queue.push_back(Queued::new(label, bytes));
-        self.flush_locked(link, state);
-        match state.queued_ends.iter().find(|(id, _)| *id == label.call_id && *id != 0) {
-            Some((_, end)) => Ok(Sent::At(*end)),
+        self.flush_locked(link, state)?;
+        match state.take_queued_end(label.call_id) {
+            Some(end) => Ok(Sent::At(end)),
             None => Ok(Sent::Queued),
         }
     }
@@ -120,7 +162,11 @@ impl Outbound {
     /// Writes as much of the queue into the ring as fits. Never waits.
     pub(crate) fn flush(&self, link: &Link) {
         if self.queue_busy.load(Ordering::Relaxed) != 0 {
-            self.flush_locked(link, &mut self.lock());
+            let flushed = self.flush_locked(link, &mut self.lock());
+            if let Err(trouble) = flushed {
+                // It ended the link, which is what whoever flushes looks at.
+                refused(link, trouble);
+            }
         }
     }
 
@@ -151,28 +197,27 @@ impl Outbound {
         Ok(end)
     }
 
-    /// Takes a request back that has not begun to leave the queue; `true`: it never will run.
+    /// Takes a request back that has not begun to leave the queue; `true`: it never will run. If it
+    /// has begun, its end is of no interest any more.
     pub(crate) fn recall(&self, call_id: u32) -> bool {
         let mut state = self.lock();
-        let waiting = state.queue.iter().position(|queued| {
-            queued.label.call_id == call_id
-                && queued.label.kind == Kind::Request
-                && !queued.fragments.has_begun()
-        });
-        match waiting.and_then(|index| state.queue.remove(index)) {
-            Some(queued) => {
-                state.queued -= queued.bytes.len();
-                true
-            }
-            None => false,
+        let mut requests = state.queue.iter_mut().enumerate();
+        let Some((index, queued)) = requests.find(|(_, queued)| queued.is_request(call_id)) else {
+            return false;
+        };
+        if queued.fragments.has_begun() {
+            queued.is_waited_for = false;
+            return false;
         }
+        if let Some(queued) = state.queue.remove(index) {
+            state.queued -= queued.bytes.len();
+        }
+        true
     }
 
     /// Where a request that went through the queue ended in the ring. Forgets it.
     pub(crate) fn take_queued_end(&self, call_id: u32) -> Option<u64> {
-        let mut state = self.lock();
-        let index = state.queued_ends.iter().position(|(id, _)| *id == call_id)?;
-        Some(state.queued_ends.swap_remove(index).1)
+        self.lock().take_queued_end(call_id)
     }
 
     /// Has the peer taken everything up to `end`?
@@ -180,61 +225,75 @@ impl Outbound {
         self.lock().producer.was_taken(end)
     }
 
-    fn flush_locked(&self, link: &Link, state: &mut State) {
+    fn flush_locked(&self, link: &Link, state: &mut State) -> Result<(), Refused> {
         let before = state.producer.position();
-        let mut blocked = self.write_queue(link, state);
+        let flushed = self.write_armed(state);
+        if state.producer.position() != before {
+            self.notify(link, state);
+        }
+        flushed
+    }
+
+    fn write_armed(&self, state: &mut State) -> Result<(), Refused> {
+        let mut blocked = write_queue(state)?;
         if blocked && !state.armed {
             state.armed = true;
+            // First, so that whoever is woken by the announcement finds it.
+            self.queue_busy.store(1, Ordering::Relaxed);
             Producer::announce_wait(&self.lane);
             // Room that came just before the announcement rings no bell.
-            blocked = self.write_queue(link, state);
+            blocked = write_queue(state)?;
         }
         if !blocked && state.armed {
             state.armed = false;
             Producer::withdraw_wait(&self.lane);
         }
         self.queue_busy.store(u32::from(blocked), Ordering::Relaxed);
-        if state.producer.position() != before {
-            self.notify(link, state);
-        }
+        Ok(())
     }
+}
 
-    /// `true`: something is left, for want of room.
-    fn write_queue(&self, link: &Link, state: &mut State) -> bool {
-        loop {
-            let Some(front) = state.queue.front_mut() else {
-                if state.missed == 0 {
-                    return false;
+impl State {
+    fn take_queued_end(&mut self, call_id: u32) -> Option<u64> {
+        let index = self.queued_ends.iter().position(|(id, _)| *id == call_id)?;
+        Some(self.queued_ends.swap_remove(index).1)
+    }
+}
+
+/// `true`: something is left, for want of room.
+fn write_queue(state: &mut State) -> Result<bool, Refused> {
+    loop {
+        let Some(front) = state.queue.front_mut() else {
+            if state.missed == 0 {
+                return Ok(false);
+            }
+            let gap = gap(&mut state.missed);
+            state.queued += gap.bytes.len();
+            state.queue.push_back(gap);
+            continue;
+        };
+        let producer = &mut state.producer;
+        let whole = front.bytes.len() <= producer.largest_payload().max(GAP_LENGTH);
+        let written = if whole {
+            producer.write(front.label, [&front.bytes, &[]])
+        } else {
+            front.fragments.write_one(producer, &front.bytes)
+        };
+        match written {
+            Ok(_) if !whole && !front.fragments.is_done() => {}
+            Ok(end) => {
+                if front.is_request(front.label.call_id) && front.is_waited_for {
+                    state.queued_ends.push((front.label.call_id, end));
                 }
-                let gap = gap(&mut state.missed);
-                state.queued += gap.bytes.len();
-                state.queue.push_back(gap);
-                continue;
-            };
-            let producer = &mut state.producer;
-            let whole = front.bytes.len() <= producer.largest_payload().max(GAP_LENGTH);
-            let written = if whole {
-                producer.write(front.label, [&front.bytes, &[]])
-            } else {
-                front.fragments.write_one(producer, &front.bytes)
-            };
-            match written {
-                Ok(_) if !whole && !front.fragments.is_done() => {}
-                Ok(end) => {
-                    if front.label.kind == Kind::Request {
-                        state.queued_ends.push((front.label.call_id, end));
-                    }
-                    state.queued -= front.bytes.len();
-                    state.queue.pop_front();
-                }
-                Err(Refused::NoRoom) => return true,
-                // The link ends; its queue goes with it.
-                Err(other) => {
-                    refused(link, other);
-                    state.queue.clear();
-                    state.queued = 0;
-                    return false;
-                }
+                state.queued -= front.bytes.len();
+                state.queue.pop_front();
+            }
+            Err(Refused::NoRoom) => return Ok(true),
+            // The link ends; its queue goes with it.
+            Err(other) => {
+                state.queue.clear();
+                state.queued = 0;
+                return Err(other);
             }
         }
     }

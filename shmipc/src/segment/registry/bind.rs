@@ -1,9 +1,7 @@
 //! The server's side of a registry: taking the name, being found, taking links on.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread;
@@ -64,12 +62,11 @@ impl Registry {
         let length = (SCHEMA_OFFSET + schema.len()).next_multiple_of(PAGE);
         let started = Instant::now();
         while started.elapsed() < BIND_PATIENCE {
-            match Mapping::create(&segment_name, length) {
+            match Mapping::create(&segment_name, length, SERVER_BYTE) {
                 Ok(mapping) => {
-                    if let Some(registry) = Self::claim::<P>(mapping, options, &schema)? {
-                        segment::sweep_stale_links();
-                        return Ok(registry);
-                    }
+                    let registry = Self::prepare::<P>(mapping, options, &schema)?;
+                    segment::sweep_stale_links();
+                    return Ok(registry);
                 }
                 Err(SegmentError::Exists) => remove_stale(name, &segment_name)?,
                 Err(SegmentError::Changed) => {}
@@ -81,17 +78,12 @@ impl Registry {
         Err(BindError::AlreadyServed { name: name.into(), pid: 0 })
     }
 
-    /// Makes a fresh segment this server's, unless another process was quicker to take it for stale.
-    fn claim<P: ShmMessage>(
+    /// Makes a fresh segment, whose lock is held, a registry.
+    fn prepare<P: ShmMessage>(
         mapping: Mapping,
         options: &RegistryOptions,
         schema: &[u8],
-    ) -> Result<Option<Self>, BindError> {
-        let locked = liveness::claim(mapping.file(), SERVER_BYTE)
-            .map_err(|source| BindError::System { action: "lock the registry", source })?;
-        if !locked || !mapping.is_named() {
-            return Ok(None);
-        }
+    ) -> Result<Self, BindError> {
         let mapping = Arc::new(mapping);
         let broken = || BindError::System {
             action: "prepare the registry's doorbell",
@@ -109,7 +101,7 @@ impl Registry {
             .ok_or_else(broken)?;
         let registry = Self { mapping, memory, bell, released: false.into() };
         registry.publish::<P>(options, schema);
-        Ok(Some(registry))
+        Ok(registry)
     }
 
     fn publish<P: ShmMessage>(&self, options: &RegistryOptions, schema: &[u8]) {
@@ -213,9 +205,10 @@ impl Registry {
             Err(Refusal::BadLink) => ANSWER_BAD_LINK,
             Err(Refusal::NotAdmitted) => ANSWER_NOT_ADMITTED,
         };
+        slot.answer.store(code, Ordering::Relaxed);
+        // SYNC(answer): the id is random and written last, so who finds its own finds its answer.
+        fence(Ordering::Release);
         split(offer.link_id, &slot.answered);
-        // SYNC(answer): the id that is answered comes before it.
-        slot.answer.store(code, Ordering::Release);
     }
 
     /// Frees the slots of claimers that died, and removes the links' names that they left.
@@ -299,7 +292,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
     if !liveness::claim(&file, SERVER_BYTE).map_err(system)? {
-        return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(file) });
+        return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(&file) });
     }
     let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
     if now.is_ok_and(|now| now.identity == facts.identity) {
@@ -328,10 +321,10 @@ fn remove_links_of(segment_name: &str) {
 }
 
 /// The pid that a registry tells; zero if it does not yet.
-fn pid_in(file: OwnedFd) -> u32 {
+fn pid_in(file: &OwnedFd) -> u32 {
     let mut bytes = [0; 4];
     let offset = std::mem::offset_of!(RegistryMemory, pid) as u64;
-    match File::from(file).read_exact_at(&mut bytes, offset) {
+    match sys::read_at(file, &mut bytes, offset) {
         Ok(()) => u32::from_ne_bytes(bytes),
         Err(_) => 0,
     }

@@ -9,9 +9,10 @@ use crate::codec;
 use crate::doorbell::{Bell, Doorbell};
 use crate::error::{Difference, Refusal};
 use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
+use crate::options;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
@@ -135,12 +136,12 @@ impl SlotClaim<'_> {
 
     /// The server's answer to `link_id`, if it gave one.
     pub(crate) fn answer(&self, link_id: u128) -> Option<Result<(), Refusal>> {
-        // SYNC(answer): the id that is answered was written before it.
-        let answer = self.slot.answer.load(Ordering::Acquire);
         if join(&self.slot.answered) != link_id {
             return None;
         }
-        Some(match answer {
+        // SYNC(answer): written before the id that was just found.
+        fence(Ordering::Acquire);
+        Some(match self.slot.answer.load(Ordering::Relaxed) {
             ANSWER_ACCEPTED => Ok(()),
             ANSWER_TOO_MANY_LINKS => Err(Refusal::TooManyLinks),
             ANSWER_NOT_ADMITTED => Err(Refusal::NotAdmitted),
@@ -232,10 +233,14 @@ fn read_options(words: &RegistryMemory) -> Result<RegistryOptions, Obstacle> {
         let fits = size.is_power_of_two() && (MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&size);
         if fits { Ok(size) } else { Err(damaged(format!("a ring size of {size} bytes"))) }
     };
+    let max_message = usize::try_from(constant(&words.max_message)).unwrap_or(usize::MAX);
+    if options::check_max_message(max_message).is_err() {
+        return Err(damaged(format!("a largest message of {max_message} bytes")));
+    }
     Ok(RegistryOptions {
         doorbell,
         checksums: words.flags.load(Ordering::Relaxed) & FLAG_CHECKSUMS != 0,
-        max_message: constant(&words.max_message) as usize,
+        max_message,
         message_ring: ring(&words.message_ring)?,
         reply_ring: ring(&words.reply_ring)?,
         max_links: words.max_links.load(Ordering::Relaxed) as usize,

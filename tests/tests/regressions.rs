@@ -1,0 +1,157 @@
+//! Faults that were there once. Each test failed before its mend.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use shmipc::{CallError, Client, Departure, Outcome, SendError, Server};
+use shmipc_tests::handler::Prober;
+use shmipc_tests::protocol::{Probe, ProbeClient, pattern};
+use shmipc_tests::{Watchdog, unique_name};
+
+/// Whether `Slow` with this ticket ran, and the outcome that its caller was told, are at odds.
+fn ran(count_file: &std::path::Path, ticket: u64) -> bool {
+    let tickets = fs::read_to_string(count_file).unwrap_or_default();
+    tickets.lines().any(|line| line.parse() == Ok(ticket))
+}
+
+/// The server drains what was sent before a goodbye: closing here is no proof that it did not run.
+#[test]
+fn closing_here_does_not_claim_that_a_waiting_request_never_ran() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("close-here");
+    let count_file = std::env::temp_dir().join(&name);
+    let handler = Prober::counting(count_file.clone());
+    let running = Server::<Probe>::bind(&name).unwrap().serve(handler).unwrap();
+    let client = Client::<Probe>::connect(&name).unwrap();
+    let call = |ticket| {
+        let client = client.clone();
+        thread::spawn(move || client.slow(300, ticket))
+    };
+    let first = call(1);
+    thread::sleep(Duration::from_millis(50));
+    let second = call(2);
+    thread::sleep(Duration::from_millis(50));
+    client.close();
+    let outcomes = [first, second].map(|call| call.join().unwrap().unwrap_err().outcome());
+    running.handle().stop();
+    running.join().unwrap();
+    for (ticket, outcome) in [1, 2].into_iter().zip(outcomes) {
+        let not_started = outcome == Outcome::NotStarted;
+        assert!(!(not_started && ran(&count_file, ticket)), "{ticket}: {outcome:?}");
+    }
+    let _ = fs::remove_file(count_file);
+}
+
+/// A listener in the middle of a batch once went on with it after its side had closed the link.
+#[test]
+fn a_side_that_closed_a_link_runs_nothing_more_of_it() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("peer-close");
+    let count_file = std::env::temp_dir().join(&name);
+    let handler = Prober::counting(count_file.clone());
+    let running = Server::<Probe>::bind(&name).unwrap().serve(handler).unwrap();
+    let client = Client::<Probe>::connect(&name).unwrap();
+    let closing = {
+        let client = client.clone();
+        thread::spawn(move || client.close_caller(200))
+    };
+    thread::sleep(Duration::from_millis(50));
+    let error = client.slow(0, 7).unwrap_err();
+    assert!(matches!(error, CallError::PeerGone { departure: Departure::Closed, .. }), "{error:?}");
+    assert_eq!(error.outcome(), Outcome::NotStarted);
+    assert_eq!(closing.join().unwrap().unwrap_err().outcome(), Outcome::MayHaveRun);
+    running.stop().unwrap();
+    assert!(!ran(&count_file, 7));
+    let _ = fs::remove_file(count_file);
+}
+
+/// A large reply that nobody waited for any more once kept the server from taking anything else of
+/// this client, and the client from sending what would have made it read the reply.
+#[test]
+fn a_large_late_reply_does_not_wedge_its_client() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("wedge");
+    let _running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    let client = Client::<Probe>::connect(&name).unwrap();
+    let hasty = Client::<Probe>::builder(&name).spin(Duration::ZERO).connect().unwrap();
+    for _ in 0..3 {
+        let error = hasty.with_deadline(Duration::from_micros(1)).fill(9 << 20).unwrap_err();
+        assert!(matches!(error, CallError::Deadline { .. }), "{error:?}");
+    }
+    for number in 0..50_000 {
+        hasty.number(0, number).unwrap();
+    }
+    assert_eq!(hasty.numbers().unwrap(), (50_000, 0));
+    assert_eq!(client.echo(vec![1]).unwrap(), [1]);
+}
+
+/// The answer of a slot's last user was once taken for one's own; and several servers that bind one
+/// name at once once got errors, or each other's files.
+#[test]
+fn many_bind_and_connect_at_once() {
+    let _watchdog = Watchdog::start(120);
+    let name = unique_name("at-once");
+    for _ in 0..200 {
+        let binders: Vec<_> = (0..4)
+            .map(|_| {
+                let name = name.clone();
+                thread::spawn(move || {
+                    let server = match Server::<Probe>::bind(&name) {
+                        Ok(server) => server,
+                        Err(shmipc::BindError::AlreadyServed { .. }) => return None,
+                        Err(error) => panic!("{error:?}"),
+                    };
+                    Some(server.serve(Prober::default()).unwrap())
+                })
+            })
+            .collect();
+        let connecting: Vec<_> = (0..2)
+            .map(|_| {
+                let name = name.clone();
+                thread::spawn(move || {
+                    // Several servers may come and go meanwhile, but there is one in the end.
+                    let client = Client::<Probe>::connect(&name).unwrap();
+                    assert_eq!(client.echo(vec![3]).unwrap(), [3]);
+                })
+            })
+            .collect();
+        let running: Vec<_> =
+            binders.into_iter().filter_map(|binder| binder.join().unwrap()).collect();
+        assert_eq!(running.len(), 1);
+        connecting.into_iter().for_each(|client| client.join().unwrap());
+    }
+}
+
+/// A spin budget once stretched the deadline.
+#[test]
+fn a_long_spin_does_not_stretch_a_deadline() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("spin");
+    let _running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    let client = Client::<Probe>::builder(&name)
+        .spin(Duration::from_secs(1))
+        .deadline(Duration::from_millis(20))
+        .connect()
+        .unwrap();
+    // The handler answers before the spin budget is used up.
+    let error = client.slow(500, 1).unwrap_err();
+    assert!(matches!(error, CallError::Deadline { .. }), "{error:?}");
+}
+
+/// A message that is too large once left the lane locked for good.
+#[test]
+fn a_message_that_is_too_large_leaves_the_lane_usable() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("locked");
+    let server = Server::<Probe>::builder(&name).max_message(1000).bind().unwrap();
+    let _running = server.serve(Prober::default()).unwrap();
+    let client = Client::<Probe>::connect(&name).unwrap();
+    for _ in 0..3 {
+        let error = client.send(&Probe::Bytes { bytes: pattern(2000) }).unwrap_err();
+        assert!(matches!(error, SendError::TooLarge { .. }), "{error:?}");
+        assert_eq!(client.echo(vec![1]).unwrap(), [1]);
+    }
+}
