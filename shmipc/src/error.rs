@@ -1,16 +1,62 @@
 //! One error enum for each operation. Every text says what was wrong, what was expected, and what
-//! to do; sources are kept.
+//! to do; sources are kept, so print the whole chain.
 //!
 //! | operation | error |
 //! |---|---|
-//! | [`Server::bind`](crate::Server::bind) | [`BindError`] |
-//! | [`Server::serve`](crate::Server::serve), [`Running::join`](crate::Running::join) | [`ServeError`] |
-//! | [`Client::connect`](crate::Client::connect) | [`ConnectError`] |
+//! | [`Server::bind`](crate::Server::bind) | [`BindError`]: [`NameError`], [`ConfigError`], or what stands in the way |
+//! | [`Server::serve`](crate::Server::serve), [`Running::join`](crate::Running::join), [`Running::stop`](crate::Running::stop) | [`ServeError`] |
+//! | [`Client::connect`](crate::Client::connect) | [`ConnectError`]: also [`Refusal`] (the server's) and [`Difference`] (between two versions) |
 //! | sending a notice or an event | [`SendError`] |
 //! | sending a request and waiting for its reply | [`CallError`] |
 //!
-//! A [`CallError`] also answers the question that decides about a retry: did the request run?
-//! See [`CallError::outcome`].
+//! # Did it run?
+//! A call ends in exactly one way, and [`CallError::outcome`] answers the question that decides
+//! about a retry:
+//!
+//! | how the call ended | [`Outcome`] |
+//! |---|---|
+//! | [`NotSent`](CallError::NotSent): too large, not encodable, link closed | [`NotStarted`](Outcome::NotStarted) |
+//! | [`Rejected`](CallError::Rejected): undecodable, no handler | `NotStarted` |
+//! | [`Deadline`](CallError::Deadline) before it left this process | `NotStarted` |
+//! | [`Deadline`](CallError::Deadline) after that | [`MayHaveRun`](Outcome::MayHaveRun) |
+//! | [`PeerGone`](CallError::PeerGone), and the ring shows that it was not taken | `NotStarted` |
+//! | [`PeerGone`](CallError::PeerGone) otherwise | `MayHaveRun` |
+//! | [`HandlerPanicked`](CallError::HandlerPanicked), [`ReplyFailed`](CallError::ReplyFailed), [`UndecodableReply`](CallError::UndecodableReply) | [`Ran`](Outcome::Ran) |
+//!
+//! ```
+//! use shmipc::{CallError, Outcome};
+//!
+//! /// Calls until it ran, or may have: never twice.
+//! fn once<R>(mut call: impl FnMut() -> Result<R, CallError>) -> Result<R, CallError> {
+//!     for _ in 0..3 {
+//!         match call() {
+//!             Err(error) if error.outcome() == Outcome::NotStarted => eprintln!("again: {error}"),
+//!             other => return other,
+//!         }
+//!     }
+//!     call()
+//! }
+//! # let mut calls = 0;
+//! # let reply = once(|| {
+//! #     calls += 1;
+//! #     if calls < 3 { Err(CallError::NotSent(shmipc::SendError::ZeroDeadline)) } else { Ok(calls) }
+//! # });
+//! # assert_eq!(reply.unwrap(), 3);
+//! ```
+//!
+//! # What is lost
+//! Nothing. [`Client::send`](crate::Client::send) and [`Client::call`](crate::Client::call) borrow
+//! the message, so after an error the caller still has it; the generated methods take the fields by
+//! value, for convenience. A message that was refused, gave up waiting for room, or was cut short by
+//! the peer's death is not seen by the receiver, not even in part.
+//!
+//! # Notices
+//! Nobody waits for a notice, so what goes wrong on the other side is kept there for who asks:
+//! [`Client::take_rejections`](crate::Client::take_rejections). To be sure that a notice was handled,
+//! [`call`](crate::Client::call) it: the reply is an acknowledgement.
+//!
+//! # How peers end
+//! [`Departure`] tells a clean end from a death, a stop of the server, and a peer that was sent away.
 
 mod attach;
 mod call;

@@ -1,4 +1,95 @@
-//! Typed messages between processes, through shared memory.
+//! Typed messages between processes on one machine, through shared memory.
+//!
+//! One `#[derive(ShmMessage)]` on the enum that *is* the protocol gives a typed handler trait on one
+//! side and typed client methods on the other. While both sides are awake no system call is made. A
+//! peer that dies, hangs, lies, or was built from another version of the enum becomes an exact error.
+//!
+//! # A protocol, a server, a client
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use shmipc::{Client, Context, Server, ShmMessage};
+//!
+//! #[derive(Debug, Serialize, Deserialize, ShmMessage)]
+//! enum Library {
+//!     /// A notice: nobody waits.
+//!     Note { text: String },
+//!     /// A request: the handler's return value travels back.
+//!     #[shm(reply = u64)]
+//!     Count { word: String },
+//! }
+//!
+//! #[derive(Default)]
+//! struct Shelf(Vec<String>);
+//!
+//! impl LibraryHandler for Shelf {
+//!     fn note(&mut self, _cx: &Context<Library>, text: String) {
+//!         self.0.push(text);
+//!     }
+//!     fn count(&mut self, _cx: &Context<Library>, word: String) -> u64 {
+//!         self.0.iter().filter(|text| text.contains(&word)).count() as u64
+//!     }
+//! }
+//!
+//! // In one process:
+//! let name = format!("library-{}", std::process::id());
+//! let running = Server::<Library>::bind(&name)?.serve(Shelf::default())?;
+//!
+//! // In another:
+//! let library = Client::<Library>::connect(&name)?;
+//! library.note("hello world".into())?;
+//! assert_eq!(library.count("hello".into())?, 1);
+//!
+//! running.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to read on
+//! - [`ShmMessage`](derive@ShmMessage), the derive: every attribute, and what is generated.
+//! - [`Server`] and [`ServerBuilder`]; [`Client`] and [`ClientBuilder`].
+//! - [`Context`], what a handler may ask: who is calling ([`Peer`]), the server ([`ServerHandle`]).
+//! - [`error`]: what can go wrong, and what to do about it.
+//! - [`Caller`] and [`Local`]: testing handlers and clients without shared memory.
+//!
+//! # Vocabulary
+//! A **server** binds a name, **clients** connect to it; once linked both are **peers**. A
+//! **message** is a value of a protocol enum: a **request** if its variant declares a reply, a
+//! **notice** if not. An **event** is a message from server to client. A **link** is one client's
+//! connection: a segment of shared memory with four **lanes**, one for messages and one for replies
+//! each way. The **listener** is the thread that takes messages out of lanes and calls the handler.
+//!
+//! # Order
+//! What one thread sends arrives in its order, whole, each once. There is no order between threads,
+//! nor between replies and events: they come through different lanes. Success of a send means that
+//! the lane has the message, not that it was handled; a request's reply means that it was.
+//!
+//! # Threads
+//! A server has one listener thread, and so has a client that handles events; handlers own their
+//! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`, and
+//! any number of threads may call at once. One thread more waits for the kernel to tell deaths,
+//! while any peer is linked. Handlers may send and call, and nothing is locked while they run. In a
+//! program with a GUI, have the handler pass events to the GUI's thread through a channel.
+//!
+//! # Waiting
+//! Who waits spins for a bounded time (about what a wake-up costs; never on one processor), then
+//! sleeps, and is woken by the peer. [`ServerBuilder::spin`] and [`ClientBuilder::spin`] choose how
+//! long; zero never spins. An idle link costs nothing but memory.
+//!
+//! # Threat model
+//! - Processes of other users get nowhere: segments are readable and writable by their owner alone,
+//!   and a segment that another user made is refused.
+//! - A peer of the same user is not trusted with anything that is shared: positions, lengths, tags,
+//!   checksums and payloads are read once, checked, and copied out before they are decoded; what
+//!   a lie can make this side allocate is bounded by the link's largest message. A peer that breaks
+//!   the protocol is told so and loses its own link.
+//! - Such a process could also kill or trace its peers, or cut the segment's file under their
+//!   mappings (which then are bus errors): no library can prevent that.
+//! - With [`Doorbell::Event`] and with [`ServerBuilder::checksums`] off, the peer must be trusted
+//!   further; their docs say how.
+//!
+//! # Limits
+//! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
+//! elements without bytes, 256 levels of nesting. 4,032 links for each server. A client must not be
+//! used in a forked child.
 
 mod client;
 mod codec;
@@ -28,6 +119,7 @@ pub use client::{Client, ClientBuilder};
 pub use codec::{DecodeError, EncodeError};
 pub use context::Context;
 pub use doorbell::Doorbell;
+#[doc(inline)]
 pub use error::{
     BindError, CallError, ConfigError, ConnectError, Departure, Difference, NameError, Outcome,
     Refusal, Rejection, SendError, ServeError,
@@ -37,6 +129,11 @@ pub use message::{Caller, NoEvents, ShmMessage, Variant};
 pub use peer::Peer;
 pub use server::{BackPressure, Broadcast, Running, Server, ServerBuilder, ServerHandle};
 pub use shmipc_derive::ShmMessage;
+
+/// The README's programs, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 /// What the derive's output needs. Not for use by hand: anything here may change at any time.
 #[doc(hidden)]

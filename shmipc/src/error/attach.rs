@@ -188,7 +188,7 @@ pub enum ConnectError {
     /// What stands under the name was not made by this library.
     #[error(
         "the segment {name:?} was not made by shmipc: it starts with {found:#018x}, expected \
-         {expected:#018x}; remove it or choose another name"
+         {expected:#018x}; start the server, whose `bind` replaces it, or choose another name"
     )]
     NotOurs {
         /// The name.
