@@ -146,8 +146,10 @@ impl Link {
         self.peer
     }
 
+    /// How long to spin before sleeping: not at all where that would keep the peer from running.
+    #[inline]
     pub(crate) fn spin_budget(&self) -> Duration {
-        self.manner.spin
+        if self.segment.shares_processor() { Duration::ZERO } else { self.manner.spin }
     }
 
     /// Does the kernel tell this side at once when the peer dies?
@@ -403,6 +405,9 @@ impl Link {
             }
             // A goodbye may have come just before the end.
             let departure = self.ended().unwrap_or(Departure::Died);
+            if let Attention::Remote(view, _) = &self.attention {
+                view.remove_if_stale();
+            }
             Some(self.end_with(departure))
         })
     }

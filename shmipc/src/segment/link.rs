@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!    0  header: magic, version, geometry, options     written by the client, once
-//!  128  client's words: goodbye                       written by the client
-//!  256  server's words: accepted, index, goodbye      written by the server
+//!  128  client's words: goodbye, processor            written by the client
+//!  256  server's words: accepted, index, goodbye, …   written by the server
 //!  384  four doorbells of 256 bytes
 //! 1408  four lanes' control words of 512 bytes        see `ring::layout`
 //! 3456  reserved (counters of later versions)
@@ -68,11 +68,17 @@ struct LinkMemory {
     client_pid: AtomicU32,
     flags: AtomicU32,
     reserved: [AtomicU64; 8],
-    client: Isolated<AtomicU32>,
+    client: Isolated<ClientWords>,
     server: Isolated<ServerWords>,
     bells: [BellMemory; 4],
     lanes: [LaneControl; 4],
     counters: [AtomicU64; 80],
+}
+
+#[repr(C)]
+struct ClientWords {
+    goodbye: AtomicU32,
+    cpu: AtomicU32,
 }
 
 #[repr(C)]
@@ -82,6 +88,7 @@ struct ServerWords {
     pid: AtomicU32,
     goodbye: AtomicU32,
     id: AtomicU64,
+    cpu: AtomicU32,
 }
 
 #[cfg(not(loom))]
@@ -332,7 +339,7 @@ impl LinkSegment {
     pub(crate) fn peer_goodbye(&self) -> u32 {
         let word = match self.role {
             Role::Client => &self.memory().server.goodbye,
-            Role::Server => &*self.memory().client,
+            Role::Server => &self.memory().client.goodbye,
         };
         // SYNC(goodbye): what the peer published before it is visible after this.
         word.load(Ordering::Acquire)
@@ -340,9 +347,28 @@ impl LinkSegment {
 
     fn own_goodbye(&self) -> &AtomicU32 {
         match self.role {
-            Role::Client => &self.memory().client,
+            Role::Client => &self.memory().client.goodbye,
             Role::Server => &self.memory().server.goodbye,
         }
+    }
+
+    /// Tells the other side on which processor this one waits, and whether the other side last
+    /// waited on the very same: then spinning would only keep it from running. A hint: both may have
+    /// moved since.
+    #[inline]
+    pub(crate) fn shares_processor(&self) -> bool {
+        let Some(cpu) = crate::sys::current_cpu() else { return false };
+        // Zero is "not told yet".
+        let cpu = cpu.wrapping_add(1);
+        let (client, server) = (&self.memory().client.cpu, &self.memory().server.cpu);
+        let (own, peer) = match self.role {
+            Role::Client => (client, server),
+            Role::Server => (server, client),
+        };
+        if own.load(Ordering::Relaxed) != cpu {
+            own.store(cpu, Ordering::Relaxed);
+        }
+        peer.load(Ordering::Relaxed) == cpu
     }
 
     /// Removes the link's name, where no server has done so.

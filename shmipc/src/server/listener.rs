@@ -134,7 +134,11 @@ impl<P: ShmMessage> Listener<P> {
     /// `true`: something came within the spin budget.
     fn spin(&mut self) -> bool {
         let (shared, sessions, active) = (&self.shared, &mut self.sessions, &self.active);
-        wait::spin(shared.settings.manner.spin, &mut Deadline::never(), || {
+        // One active peer that waits for this very processor is reason enough not to spin on it.
+        let links = active.iter().filter_map(|active| sessions.get(active.index)?.as_ref());
+        let budget = links.map(|session| session.link().spin_budget()).min();
+        let budget = budget.unwrap_or(shared.settings.manner.spin);
+        wait::spin(budget, &mut Deadline::never(), || {
             let data = active.iter().any(|active| {
                 let session = sessions.get_mut(active.index).and_then(Option::as_mut);
                 !active.stuck && session.is_some_and(Session::has_data)

@@ -20,6 +20,9 @@ use crate::sys;
 /// How long several processes that bind one name at the same time may get in each other's way.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Tries to take the lock of a name before it counts as served.
+const CLAIM_LOOKS: u32 = 4;
+
 /// What a server tells its clients in its registry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RegistryOptions {
@@ -291,26 +294,39 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
     if facts.uid != sys::effective_uid() {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
-    if !liveness::claim(&file, SERVER_BYTE).map_err(system)? {
-        return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(&file) });
+    let mut looks = 0;
+    while !liveness::claim(&file, SERVER_BYTE).map_err(system)? {
+        // A client that removes the same stale segment holds the lock for some microseconds.
+        looks += 1;
+        if looks == CLAIM_LOOKS {
+            return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(&file) });
+        }
+        thread::sleep(Duration::from_millis(1));
     }
     let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
     if now.is_ok_and(|now| now.identity == facts.identity) {
-        remove_links_of(segment_name);
+        if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>()) {
+            remove_links_of(&mapping);
+        }
         sys::unlink_shm(segment_name)
             .map_err(|source| BindError::System { action: "remove a stale segment", source })?;
     }
     Ok(())
 }
 
+/// The same for a client that finds its server dead. Leaves everything as it is if a server, or
+/// somebody else who cleans up, holds the lock.
+pub(super) fn remove_stale_mapping(mapping: &Mapping) {
+    if liveness::claim(mapping.file(), SERVER_BYTE).unwrap_or(false) {
+        remove_links_of(mapping);
+        mapping.unlink();
+        liveness::release(mapping.file(), SERVER_BYTE);
+    }
+}
+
 /// The names of links that were being handed over to a server that died.
-fn remove_links_of(segment_name: &str) {
-    let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>()) else {
-        return;
-    };
-    let Some(memory) = mapping.place::<RegistryMemory>(0) else {
-        return;
-    };
+fn remove_links_of(mapping: &Mapping) {
+    let Some(memory) = mapping.place::<RegistryMemory>(0) else { return };
     // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
     let memory = unsafe { memory.as_ref() };
     let ours = memory.magic.load(Ordering::Relaxed) == MAGIC

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::bind::{mark_ready, remove_link_name, summon};
+use super::bind::{mark_ready, remove_link_name, remove_stale_mapping, summon};
 use super::*;
 use crate::codec;
 use crate::doorbell::{Bell, Doorbell};
@@ -95,6 +95,12 @@ impl RegistryView {
         mark_ready(self.memory(), &self.bell, index);
     }
 
+    /// Removes the name if its server is dead, with the names of links that were being handed over:
+    /// nobody may ever bind it again.
+    pub(crate) fn remove_if_stale(&self) {
+        remove_stale_mapping(&self.mapping);
+    }
+
     /// Claims a free hand-over slot; `None` if all are in use.
     pub(crate) fn claim_slot(&self) -> Option<SlotClaim<'_>> {
         let slots = self.memory().slots.iter().enumerate();
@@ -174,6 +180,7 @@ fn check_stage(mapping: &Mapping, words: &RegistryMemory) -> Result<(), Obstacle
         return Err(Obstacle::NotOurs { found: magic });
     }
     if !liveness::is_alive(mapping.file(), SERVER_BYTE) {
+        remove_stale_mapping(mapping);
         return Err(Obstacle::Stale);
     }
     if magic == 0 || version == 0 {
