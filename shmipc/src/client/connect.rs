@@ -57,10 +57,16 @@ pub(super) fn connect<P: ShmMessage>(
     let segment_name = registry_name(wanted.name)?;
     let mut deadline = Deadline::new(wanted.connect_deadline);
     let mut pause = PAUSES.0;
+    let mut died = false;
     loop {
         let why = match attempt::<P>(wanted, &segment_name, &mut deadline) {
             Ok(link) => return Ok(link),
             Err(Setback::Final(error)) => return Err(error),
+            // What a dead server left is removed when it is found: once.
+            Err(Setback::Again(Why::NoServer { stale })) => {
+                died |= stale;
+                Why::NoServer { stale: died }
+            }
             Err(Setback::Again(why)) => why,
         };
         let Some(left) = deadline.left() else {

@@ -149,14 +149,14 @@ pub enum ConnectError {
     /// No live server had the name until the deadline.
     #[error(
         "no server named {name:?} within {waited:?}{}; start it, or give `connect_deadline` more time",
-        if *.stale { " (a dead one left its segment, which the next `bind` takes over)" } else { "" }
+        if *.stale { " (one that died had it before)" } else { "" }
     )]
     NoServer {
         /// The name.
         name: String,
         /// How long was waited.
         waited: Duration,
-        /// Whether a dead server's segment was there.
+        /// Whether a dead server's segment was there; it was removed.
         stale: bool,
     },
     /// A live server has the name and did not take this client on until the deadline.
