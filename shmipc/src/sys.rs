@@ -165,6 +165,12 @@ pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Processors of the machine that are in use.
+pub(crate) fn processors() -> u64 {
+    let count = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_ONLN);
+    count.ok().flatten().and_then(|count| u64::try_from(count).ok()).unwrap_or(1)
+}
+
 /// The processor that this thread runs on just now; a few nanoseconds with a C library that knows
 /// restartable sequences. `None` where the system does not tell.
 #[inline]

@@ -18,12 +18,11 @@ pub(crate) const IDLE_SLICE: Duration = Duration::from_millis(1_000);
 pub(crate) const BLIND_SLICE: Duration = Duration::from_millis(80);
 
 /// The spin budget where the user chose none: zero on a single processor, where spinning only keeps
-/// the other side from running.
+/// the other side from running. What counts is the machine and not this process's share of it: pinned
+/// to one processor it may well wait for a peer on another. Where both are on the same one, a link
+/// does not spin either (`Link::spin_budget`).
 pub(crate) fn default_spin() -> Duration {
-    match std::thread::available_parallelism() {
-        Ok(processors) if processors.get() > 1 => DEFAULT_SPIN,
-        _ => Duration::ZERO,
-    }
+    if crate::sys::processors() > 1 { DEFAULT_SPIN } else { Duration::ZERO }
 }
 
 /// A deadline whose clock is first read when somebody has to wait.

@@ -1,6 +1,7 @@
 //! A peer for the tests to kill, stop and watch:
 //! `peer serve NAME [KEY=VALUE…]`, `peer numbers NAME THREADS COUNT EVENTS`, `peer calls NAME`,
-//! `peer idle NAME`, `peer churn NAME`, `peer full NAME`.
+//! `peer idle NAME`, `peer churn NAME`, `peer full NAME`,
+//! `peer echoes NAME COUNT`.
 
 use std::error::Error;
 use std::io::{BufRead, stdin};
@@ -27,6 +28,7 @@ fn main() -> Outcome {
         ["idle", name] => idle(name),
         ["churn", name] => churn(name),
         ["full", name] => full(name),
+        ["echoes", name, count] => echoes(name, count.parse()?),
         other => Err(format!("what is {other:?}?").into()),
     }
 }
@@ -156,5 +158,14 @@ fn full(name: &str) -> Outcome {
     // With rings that fit, all is well.
     let client = Client::<Probe>::builder(name).ring_size(4096).connect()?;
     client.echo(pattern(100_000))?;
+    Ok(())
+}
+
+/// So many small round trips.
+fn echoes(name: &str, count: u64) -> Outcome {
+    let client = Client::<Probe>::connect(name)?;
+    for _ in 0..count {
+        client.echo(vec![1, 2, 3])?;
+    }
     Ok(())
 }
