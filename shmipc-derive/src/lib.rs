@@ -16,9 +16,13 @@ use proc_macro::TokenStream;
 
 /// Makes an enum a protocol: each variant is one message that one process may send to another.
 ///
-/// ```ignore
+/// ```
 /// use serde::{Deserialize, Serialize};
 /// use shmipc::ShmMessage;
+/// # #[derive(Debug, Serialize, Deserialize, ShmMessage)]
+/// # pub enum LibraryEvent { Changed }
+/// # #[derive(Debug, Serialize, Deserialize)]
+/// # pub enum SearchError { EmptyPattern }
 ///
 /// #[derive(Debug, Serialize, Deserialize, ShmMessage)]
 /// #[shm(events = LibraryEvent)]
@@ -49,19 +53,45 @@ use proc_macro::TokenStream;
 /// - The implementation of `ShmMessage`, with the fingerprint by which two programs see that they
 ///   were built from the same protocol.
 ///
-/// ```ignore
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{CallError, Client, Context, SendError, ShmMessage};
+/// # #[derive(Debug, Serialize, Deserialize, ShmMessage)]
+/// # pub enum Library {
+/// #     Note { author: String, text: String },
+/// #     #[shm(reply = u64)]
+/// #     Count { word: String },
+/// #     #[shm(reply = Result<Vec<String>, String>)]
+/// #     Search(String, u32),
+/// #     #[shm(method = "close_shelf")]
+/// #     Close,
+/// # }
+/// # struct Shelf;
 /// impl LibraryHandler for Shelf {
 ///     fn note(&mut self, cx: &Context<Library>, author: String, text: String) { /* … */ }
-///     fn count(&mut self, cx: &Context<Library>, word: String) -> u64 { /* … */ }
+///     fn count(&mut self, cx: &Context<Library>, word: String) -> u64 {
+///         /* … */
+/// #       0
+///     }
 ///     // The fields of a tuple have no names: they are `arg0`, `arg1`, …, a single one is `value`.
-///     fn search(&mut self, cx: &Context<Library>, arg0: String, arg1: u32)
-///         -> Result<Vec<String>, SearchError> { /* … */ }
+///     fn search(
+///         &mut self,
+///         cx: &Context<Library>,
+///         arg0: String,
+///         arg1: u32,
+///     ) -> Result<Vec<String>, String> {
+///         /* … */
+/// #       Ok(vec![])
+///     }
 ///     fn close_shelf(&mut self, cx: &Context<Library>) { /* … */ }
 ///     // Also `peer_arrived`, `peer_departed` and `messages_missed`, which do nothing by default.
 /// }
 ///
+/// # fn f(client: &Client<Library>) -> Result<(), Box<dyn std::error::Error>> {
 /// client.note("Ada".into(), "hello".into())?;       // Result<(), SendError>
 /// let count: u64 = client.count("word".into())?;    // Result<u64, CallError>
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Attributes
@@ -81,7 +111,10 @@ use proc_macro::TokenStream;
 /// was received in, for as long as the handler's method runs. Everywhere else the protocol is called
 /// `Picture<'static>`.
 ///
-/// ```ignore
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Context, ShmMessage};
+/// # struct Screen;
 /// #[derive(Serialize, Deserialize, ShmMessage)]
 /// pub enum Picture<'a> {
 ///     Frame { width: u32, pixels: &'a [u8] },
@@ -93,6 +126,10 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// A reply outlives the message, so it cannot borrow from it.
+///
+/// Serde encodes a list of bytes one by one, here as anywhere. For large ones put
+/// `#[serde(borrow, with = "serde_bytes")]` (crate `serde_bytes`) on the field, or
+/// `#[serde(with = "serde_bytes")]` on a `Vec<u8>`: the bytes are the same, and copied at once.
 ///
 /// # What must agree on both sides
 /// The fingerprint covers, in order: each variant's name, its fields' names and types as written,
