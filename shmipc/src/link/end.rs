@@ -1,0 +1,92 @@
+//! How a link ends, and who knows it.
+
+use std::sync::PoisonError;
+
+use super::{Attention, Link};
+use crate::error::Departure;
+use crate::frame::Kind;
+use crate::note::Goodbye;
+use crate::ring::{Label, Violation};
+use crate::sync::{Ordering, fence};
+
+impl Link {
+    /// How the link ended, as far as can be told without asking the kernel.
+    #[inline]
+    pub(crate) fn ended(&self) -> Option<Departure> {
+        if let Some(departure) = self.end.get() {
+            return Some(departure.clone());
+        }
+        match self.segment.peer_goodbye() {
+            0 => None,
+            code => {
+                let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                Some(said.unwrap_or_else(|| Goodbye::departure(code)))
+            }
+        }
+    }
+
+    /// How the link ended, with the kernel asked whether the peer lives.
+    pub(crate) fn ended_for_certain(&self) -> Option<Departure> {
+        self.ended().or_else(|| {
+            if self.segment.peer_is_alive() {
+                return None;
+            }
+            // A goodbye may have come just before the end.
+            let departure = self.ended().unwrap_or(Departure::Died);
+            if let Attention::Remote(view, _) = &self.attention {
+                view.remove_if_stale();
+            }
+            Some(self.end_with(departure))
+        })
+    }
+
+    /// Remembers what the peer's goodbye frame said.
+    pub(crate) fn heard(&self, departure: Departure) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(departure);
+    }
+
+    /// Ends the link because the peer broke the protocol.
+    pub(crate) fn accuse(&self, violation: &Violation) -> Departure {
+        let text = violation.to_string();
+        self.close(&Goodbye::Violation(text.clone()), Departure::Violation(text))
+    }
+
+    /// Ends the link in an orderly way: says goodbye in the ring if there is room, and by the word in
+    /// any case, then wakes both sides. Gives the end that counts, which is the first.
+    pub(crate) fn close(&self, goodbye: &Goodbye, departure: Departure) -> Departure {
+        let mut is_first = false;
+        let end = self.end.get_or_init(|| {
+            is_first = true;
+            departure
+        });
+        if !is_first {
+            return end.clone();
+        }
+        self.closed.store(true, Ordering::Relaxed);
+        // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
+        // comes after that.
+        fence(Ordering::SeqCst);
+        self.messages.flush(self);
+        self.replies.flush(self);
+        drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));
+        self.segment.say_goodbye(goodbye.code());
+        self.wake_own_side();
+        self.wake_far_side();
+        end.clone()
+    }
+
+    /// Has this side closed the link? Ask after publishing the position of what was taken and before
+    /// dispatching it; then drop it.
+    #[inline]
+    pub(crate) fn is_closed_here(&self) -> bool {
+        // SYNC(closing): orders the published position before this look.
+        fence(Ordering::SeqCst);
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn end_with(&self, departure: Departure) -> Departure {
+        let first = self.end.get_or_init(|| departure).clone();
+        self.wake_own_side();
+        first
+    }
+}

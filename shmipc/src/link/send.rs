@@ -1,0 +1,174 @@
+//! Sending and calling over a link, and how a call ended.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Link;
+use super::calls::NoAnswer;
+use super::outbound::{Sent, WhenFull};
+use crate::codec::DecodeError;
+use crate::error::{CallError, Departure, Outcome, SendError};
+use crate::frame::Kind;
+use crate::note::{Failure, Goodbye};
+use crate::ring::Label;
+use crate::segment::link::Role;
+use crate::sync::{Ordering, fence};
+use crate::wait::Deadline;
+
+impl Link {
+    /// Writes what waits in private queues, as far as there is room. `true`: nothing waits.
+    pub(crate) fn flush(&self) -> bool {
+        self.messages.flush(self);
+        self.replies.flush(self);
+        self.messages.queued_nothing() && self.replies.queued_nothing()
+    }
+
+    /// Sends a notice: a client waits for room, a server queues.
+    pub(crate) fn notify<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        timeout: Duration,
+    ) -> Result<(), SendError> {
+        self.check_open(timeout)?;
+        let label = Label::new(Kind::Notice, 0);
+        match self.segment.role() {
+            Role::Client => {
+                let mut deadline = Deadline::new(timeout);
+                self.messages.send_blocking(self, label, value, &mut deadline).map(drop)
+            }
+            Role::Server => {
+                self.check_handled()?;
+                // The sender learns that it was refused and may try again: nothing is missed yet.
+                let sent = self.messages.send_queueing(self, label, value, WhenFull::Refuse);
+                self.close_if_too_slow(sent)
+            }
+        }
+    }
+
+    /// Sends an event that is encoded already, one of a broadcast: if it is refused, the peer is
+    /// told that it missed one. For the server.
+    pub(crate) fn notify_encoded(&self, bytes: &[u8]) -> Result<(), SendError> {
+        self.check_open(Duration::MAX)?;
+        self.check_handled()?;
+        let label = Label::new(Kind::Notice, 0);
+        let sent = self.messages.send_bytes(self, label, bytes, WhenFull::Count);
+        self.close_if_too_slow(sent)
+    }
+
+    fn close_if_too_slow(&self, sent: Result<Sent, SendError>) -> Result<(), SendError> {
+        if self.manner.close_when_full && matches!(sent, Err(SendError::Overflow { .. })) {
+            self.close(&Goodbye::TooSlow, Departure::TooSlow);
+        }
+        sent.map(drop)
+    }
+
+    /// Sends a request and waits for its reply.
+    pub(crate) fn call<T: Serialize + ?Sized, R>(
+        &self,
+        value: &T,
+        timeout: Duration,
+        read: impl Fn(&[u8]) -> Result<R, DecodeError>,
+    ) -> Result<R, CallError> {
+        self.check_open(timeout)?;
+        let mut deadline = Deadline::new(timeout);
+        let call_id = self.calls.begin();
+        let label = Label::new(Kind::Request, call_id);
+        let sent = self.calls.or_forget(call_id, || match self.segment.role() {
+            Role::Client => {
+                self.messages.send_blocking(self, label, value, &mut deadline).map(Sent::At)
+            }
+            Role::Server => self
+                .check_handled()
+                .and_then(|()| self.messages.send_queueing(self, label, value, WhenFull::Refuse)),
+        })?;
+        match self.calls.wait(self, call_id, &mut deadline, read) {
+            Ok(answer) => {
+                if sent == Sent::Queued {
+                    self.messages.take_queued_end(call_id);
+                }
+                answer?.map_err(CallError::UndecodableReply)
+            }
+            Err(NoAnswer::Ended(departure)) => {
+                let outcome = self.outcome_after_end(sent, call_id);
+                Err(CallError::PeerGone { pid: self.peer.pid, departure, outcome })
+            }
+            Err(NoAnswer::Deadline) => {
+                // Only what never left this process is certain not to run later.
+                let recalled = sent == Sent::Queued && self.recall(call_id);
+                let outcome = if recalled { Outcome::NotStarted } else { Outcome::MayHaveRun };
+                let waited = deadline.waited();
+                Err(CallError::Deadline { waited, pid: self.peer.pid, outcome })
+            }
+        }
+    }
+
+    /// Takes a request back out of the queue; `true`: it never will run.
+    fn recall(&self, call_id: u32) -> bool {
+        let recalled = self.messages.recall(call_id);
+        self.messages.take_queued_end(call_id);
+        recalled
+    }
+
+    /// Did a request run whose link ended? The ring tells, once the other side is certain to take no
+    /// more: its process is dead, or it said goodbye.
+    ///
+    /// The consumer publishes its position, fences, and drops what it took if its side was closed
+    /// ([`is_closed_here`](Self::is_closed_here)); closing sets that, fences, and then says goodbye.
+    /// Here the goodbye is seen, a fence, then the position is read. If that position does not cover
+    /// the request, the consumer's fence comes after this one, hence after the closing one, and it
+    /// drops the request. Where only *this* side ended the link, the other may still take it.
+    fn outcome_after_end(&self, sent: Sent, call_id: u32) -> Outcome {
+        let end = match sent {
+            Sent::At(end) => Some(end),
+            Sent::Queued => {
+                let end = self.messages.take_queued_end(call_id);
+                if end.is_none() && self.recall(call_id) {
+                    return Outcome::NotStarted;
+                }
+                end
+            }
+        };
+        let takes_no_more = self.segment.peer_goodbye() != 0 || !self.segment.peer_is_alive();
+        // SYNC(closing): orders the look at the goodbye before the look at the position.
+        fence(Ordering::SeqCst);
+        match end {
+            Some(end) if takes_no_more && !self.messages.was_taken(end) => Outcome::NotStarted,
+            _ => Outcome::MayHaveRun,
+        }
+    }
+
+    /// Sends a failure instead of a reply.
+    pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
+        let label = Label::new(Kind::Failure, call_id);
+        // Of failures for which nobody waits only as many are kept as fit.
+        let when_full = if call_id == 0 { WhenFull::Refuse } else { WhenFull::Queue };
+        // Any other error means that the link ended: there is nobody left to tell.
+        drop(self.replies.send_bytes(self, label, &failure.to_bytes(), when_full));
+    }
+
+    fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
+        if timeout.is_zero() {
+            return Err(SendError::ZeroDeadline);
+        }
+        match self.ended() {
+            Some(departure) => Err(self.send_error(departure)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_handled(&self) -> Result<(), SendError> {
+        if self.segment.options().handles_events {
+            Ok(())
+        } else {
+            Err(SendError::NotHandled { pid: self.peer.pid })
+        }
+    }
+
+    pub(crate) fn send_error(&self, departure: Departure) -> SendError {
+        match departure {
+            Departure::ClosedHere => SendError::Closed,
+            departure => SendError::PeerGone { pid: self.peer.pid, departure },
+        }
+    }
+}
