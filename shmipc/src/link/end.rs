@@ -75,6 +75,13 @@ impl Link {
         end.clone()
     }
 
+    /// Has this side closed the link, as far as can be told without a fence? For messages that nobody
+    /// asks about.
+    #[inline]
+    pub(crate) fn was_closed_here(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// Has this side closed the link? Ask after publishing the position of what was taken and before
     /// dispatching it; then drop it.
     #[inline]

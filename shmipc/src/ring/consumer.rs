@@ -103,6 +103,15 @@ impl Consumer {
         }
     }
 
+    /// The same once an eighth of the ring has been taken, so that the producer's look at the position
+    /// finds much at a time.
+    #[inline]
+    pub(crate) fn publish_in_batches(&mut self) {
+        if self.head - self.published >= self.lane.capacity() / 8 {
+            self.publish();
+        }
+    }
+
     /// Does a producer's thread wait for room? Ask after publishing, before going idle.
     #[inline]
     pub(crate) fn producer_waits(&self) -> bool {
