@@ -130,6 +130,9 @@ impl<P: ShmMessage> Client<P> {
     /// handled; use [`call`](Self::call) where that matters. The reply of a request that is sent
     /// this way is dropped.
     ///
+    /// The message is encoded straight into the ring, while other threads wait for their turn: its
+    /// `Serialize` must not wait for anything, and must not use this client.
+    ///
     /// # Errors
     /// [`SendError`]; nothing of the message is delivered, and it is still the caller's.
     pub fn send(&self, message: &P::Borrowed<'_>) -> Result<(), SendError> {

@@ -7,7 +7,7 @@ pub(crate) mod outbound;
 mod send;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::doorbell::Bell;
@@ -78,6 +78,8 @@ pub(crate) struct Link {
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
     watch: OnceLock<Watch>,
+    /// For threads that must outlive a call on this link.
+    own: Weak<Self>,
 }
 
 /// The segment was too small for its own geometry, which its checks exclude.
@@ -107,26 +109,31 @@ impl Link {
         let messages = outbound(&segment, messages_out, manner)?;
         let replies = outbound(&segment, replies_out, manner)?;
         let messages_in = inbound(&segment, messages_in)?;
-        let link = Self {
+        let own_bell = bell(own_replies)?;
+        let [listener_bell, room_bell, far_reply_bell] =
+            [bell(BellId::ClientListener)?, bell(BellId::ClientRoom)?, bell(far_replies)?];
+        let link = Arc::new_cyclic(|own| Self {
             peer: PeerFacts { id: peer_id, pid: segment.peer_pid(), uid: segment.owner_uid() },
             manner,
             messages,
             replies,
-            calls: Calls::new(reader, bell(own_replies)?),
-            listener_bell: bell(BellId::ClientListener)?,
-            room_bell: bell(BellId::ClientRoom)?,
-            far_reply_bell: bell(far_replies)?,
+            calls: Calls::new(reader, own_bell),
+            listener_bell,
+            room_bell,
+            far_reply_bell,
             attention,
             end: OnceLock::new(),
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: OnceLock::new(),
+            own: own.clone(),
             segment,
-        };
-        let link = Arc::new(link);
+        });
         let weak = Arc::downgrade(&link);
         let watch = Watch::start(link.peer.pid, move || {
             if let Some(link) = weak.upgrade() {
+                // Here, so that a listener that is busy with others finds the link ended already.
+                drop(link.ended_for_certain());
                 link.wake_own_side();
             }
         });

@@ -106,7 +106,10 @@ impl Mapping {
             .map_err(|error| SegmentError::system("lock a shared memory segment", error))?;
         let facts = facts_of(&file)?;
         let mapping = Self { shmem, file, facts, name: name.into() };
-        if !locked || facts.length != length as u64 || !mapping.is_named() {
+        let named = mapping
+            .is_named()
+            .map_err(|error| SegmentError::system("find a segment by its name", error))?;
+        if !locked || facts.length != length as u64 || !named {
             return Err(SegmentError::Changed);
         }
         if let Err(error) = mapping.reserve() {
@@ -171,15 +174,17 @@ impl Mapping {
     }
 
     /// Is the segment still what its name leads to?
-    pub(crate) fn is_named(&self) -> bool {
-        sys::open_shm(&self.name)
-            .and_then(|file| sys::file_facts(&file))
-            .is_ok_and(|facts| facts.identity == self.facts.identity)
+    pub(crate) fn is_named(&self) -> io::Result<bool> {
+        match sys::open_shm(&self.name).and_then(|file| sys::file_facts(&file)) {
+            Ok(facts) => Ok(facts.identity == self.facts.identity),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the segment's name if it still leads here. Call it with this segment's lock held.
     pub(crate) fn unlink(&self) {
-        if self.is_named() {
+        if self.is_named().unwrap_or(false) {
             // Failing means that the name is gone already or that the directory forbids it, and
             // then the next bind takes it over.
             drop(sys::unlink_shm(&self.name));

@@ -155,3 +155,78 @@ fn a_message_that_is_too_large_leaves_the_lane_usable() {
         assert_eq!(client.echo(vec![1]).unwrap(), [1]);
     }
 }
+
+/// The answer to a call that was given up once kept later notices from being handled, until the
+/// client happened to call again.
+#[test]
+fn a_notice_behind_a_call_that_was_given_up_is_handled() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("given-up");
+    let _running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    let client = Client::<Probe>::builder(&name).spin(Duration::ZERO).connect().unwrap();
+    let observer = Client::<Probe>::connect(&name).unwrap();
+    let hasty = client.with_deadline(Duration::from_micros(1));
+    for _ in 0..2 {
+        let error = hasty.fill(9 << 20).unwrap_err();
+        assert!(matches!(error, CallError::Deadline { .. }), "{error:?}");
+    }
+    client.broadcast(0).unwrap();
+    client.stop().unwrap();
+    // `Stop` is handled after both answers; whoever looks on learns that it was.
+    while observer.process_id().is_ok() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A death was once noticed only when the listener had nothing else to do.
+#[test]
+fn a_death_is_noticed_by_a_busy_server() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("busy");
+    let _running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    let flooding = Client::<Probe>::connect(&name).unwrap();
+    let observer = Client::<Probe>::builder(&name).deadline(Duration::from_secs(30)).connect();
+    let observer = observer.unwrap();
+    let mut victim =
+        shmipc_tests::process::PeerProcess::start(env!("CARGO_BIN_EXE_peer"), &["idle", &name])
+            .unwrap();
+    assert_eq!(victim.line().unwrap(), "idle");
+    // A thousand requests of a millisecond each that nobody waits for: a busy second at least.
+    let mut floods = 0;
+    while floods < 1_000 {
+        flooding.send(&Probe::Slow { millis: 1, ticket: 0 }).unwrap();
+        floods += 1;
+    }
+    victim.kill();
+    // Each look waits for a batch of the flood, which has thirty more: it is far from over.
+    let noticed = (0..10).any(|_| !observer.comings().unwrap().1.is_empty());
+    assert!(noticed, "the death was not noticed");
+}
+
+/// Servers that came and went once made `connect` fail for good instead of looking again.
+#[test]
+fn connecting_while_servers_come_and_go() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("come-and-go");
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clients: Vec<_> = (0..3)
+        .map(|_| {
+            let (name, stop) = (name.clone(), stop.clone());
+            thread::spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let client = Client::<Probe>::connect(&name).unwrap();
+                    let _ = client.echo(vec![1]);
+                }
+            })
+        })
+        .collect();
+    for _ in 0..300 {
+        let running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+        thread::sleep(Duration::from_millis(2));
+        running.stop().unwrap();
+    }
+    let last = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    drop(last);
+}

@@ -39,8 +39,18 @@ fn check_field(field: &Field, own: Option<&Lifetime>, errors: &mut Errors) -> bo
                 );
                 return false;
             }
-            // The compiler reports these by itself, where the enum is declared.
-            Borrow::Named(_) | Borrow::Elided(_) => return false,
+            // The compiler reports these by itself, where the enum is declared, unless they stand
+            // in a function's type; then nothing else would say why there is no protocol.
+            Borrow::Named(_) | Borrow::Elided(_) => {
+                if is_in_function(&field.written) {
+                    errors.at(
+                        &field.written,
+                        "a function is no message; own data (`String`, `Vec<u8>`, …) or borrow it \
+                         with the enum's lifetime",
+                    );
+                }
+                return false;
+            }
         }
     }
     true
@@ -77,4 +87,18 @@ fn check_events(events: &syn::Type, own: Option<&Lifetime>, errors: &mut Errors)
         errors.at(lifetime, "events do not borrow from messages; write `'static` here");
     }
     own_named.is_none()
+}
+
+/// Is there a function among the type's parts?
+fn is_in_function(ty: &impl ToTokens) -> bool {
+    fn look(tokens: proc_macro2::TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            proc_macro2::TokenTree::Ident(ident) => {
+                ["fn", "Fn", "FnMut", "FnOnce"].iter().any(|function| ident == function)
+            }
+            proc_macro2::TokenTree::Group(group) => look(group.stream()),
+            _ => false,
+        })
+    }
+    look(ty.to_token_stream())
 }

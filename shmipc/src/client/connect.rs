@@ -94,8 +94,11 @@ fn attempt<P: ShmMessage>(
     let link_id = sys::random_u128().map_err(system)?;
     // Named in the slot before it exists: whatever happens, it can be found and removed.
     slot.announce(link_id);
-    let segment = LinkSegment::create(link_id, options, pid)
-        .map_err(|error| segment_error(wanted.name, error))?;
+    let segment = LinkSegment::create(link_id, options, pid).map_err(|error| match error {
+        // The server ended meanwhile and removed what was announced to it.
+        SegmentError::Changed => Setback::Again(Why::NoServer { stale: true }),
+        error => segment_error(wanted.name, error).into(),
+    })?;
     let segment = NamedLink(Some(segment));
     let (index, id) = hand_over(wanted.name, &view, &slot, link_id, &segment, deadline)?;
     drop(slot);

@@ -118,6 +118,8 @@ pub enum Difference {
     Order,
     /// The variants are the same; the events differ.
     Events,
+    /// Variants and events are the same; serde's attributes on the enum itself differ.
+    Attributes,
 }
 
 impl std::fmt::Display for Difference {
@@ -128,6 +130,7 @@ impl std::fmt::Display for Difference {
             Self::OnlyServer(name) => write!(f, "only the server knows `{name}`"),
             Self::Order => f.write_str("the variants stand in another order"),
             Self::Events => f.write_str("the events differ"),
+            Self::Attributes => f.write_str("serde's attributes on the enum itself differ"),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use super::Link;
 use super::inbound::{Inbound, Received};
@@ -24,8 +25,10 @@ const KEPT_REJECTIONS: usize = 64;
 const LOOK: usize = 64;
 /// Messages taken out of the way of who waits for room.
 const DRAIN: usize = 4096;
+/// Pauses between two looks for late answers: the shortest, and the longest.
+const REAP_PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 /// How often a waiting caller sees to a queue that waits for room (its own request may be in it).
-const QUEUE_SLICE: std::time::Duration = std::time::Duration::from_millis(1);
+const QUEUE_SLICE: Duration = Duration::from_millis(1);
 
 /// The calls of one side of a link.
 pub(crate) struct Calls {
@@ -42,6 +45,10 @@ struct Table {
     reader: Option<Box<Inbound>>,
     /// Failures of messages that nobody waits for.
     rejections: Vec<Failure>,
+    /// Calls that ended by their deadline and whose answers may still come.
+    abandoned: Vec<u32>,
+    /// Whether a thread sees to those.
+    reaping: bool,
 }
 
 struct Waiting {
@@ -79,6 +86,8 @@ impl Calls {
             waiting: Vec::new(),
             reader: Some(Box::new(reader)),
             rejections: Vec::new(),
+            abandoned: Vec::new(),
+            reaping: false,
         };
         Self { table: Mutex::new(table), bell }
     }
@@ -151,11 +160,12 @@ impl Calls {
             };
             drop(table);
             // Decoding is the user's code, which may panic: the guard hands on in any case.
-            let mut lead = Lead { calls: self, reader: Some(reader), call_id };
+            let mut lead = Lead { calls: self, reader: Some(reader), call_id, abandons: false };
             let led = match lead.reader.as_deref_mut() {
                 Some(reader) => self.lead(link, reader, call_id, deadline, &read),
                 None => continue,
             };
+            lead.abandons = matches!(led, Led::Nothing(NoAnswer::Deadline));
             drop(lead);
             return match led {
                 Led::Mine(value) => Ok(Ok(value)),
@@ -172,17 +182,55 @@ impl Calls {
     }
 
     /// Takes what is there out of the lane, if nobody leads: replies that come after their calls ended
-    /// would stand in the way of others.
-    pub(crate) fn drain(&self, link: &Link) {
-        let mut lead = Lead { calls: self, reader: self.lock().reader.take(), call_id: 0 };
-        if let Some(reader) = lead.reader.as_deref_mut() {
-            for _ in 0..DRAIN {
+    /// would stand in the way of others. Tells whether there was anything.
+    pub(crate) fn drain(&self, link: &Link) -> bool {
+        let reader = self.lock().reader.take();
+        let mut lead = Lead { calls: self, reader, call_id: 0, abandons: false };
+        let Some(reader) = lead.reader.as_deref_mut() else { return false };
+        let before = reader.consumer().position();
+        for _ in 0..DRAIN {
+            match reader.next() {
+                Ok(Some(received)) => self.deliver(received, reader),
+                Ok(None) if reader.consumer().has_data() == Ok(true) => {}
                 // Damage is found, and told, by the next caller.
-                let Ok(Some(received)) = reader.next() else { break };
-                self.deliver(received, reader);
+                Ok(None) | Err(_) => break,
             }
-            self.give_room(link, reader);
         }
+        let moved = reader.consumer().position() != before;
+        self.give_room(link, reader);
+        moved
+    }
+
+    /// Takes the answers of calls that ended by their deadline out of the lane as they come. A large
+    /// one that nobody takes would keep the other side from taking anything more of this one.
+    pub(crate) fn reap(&self, link: &Link) {
+        let mut pause = REAP_PAUSES.0;
+        loop {
+            let moved = self.drain(link);
+            let mut table = self.lock();
+            if table.abandoned.is_empty() || link.ended().is_some() {
+                table.reaping = false;
+                return;
+            }
+            drop(table);
+            pause = if moved { REAP_PAUSES.0 } else { (pause * 2).min(REAP_PAUSES.1) };
+            thread::sleep(pause);
+        }
+    }
+
+    /// Does somebody have to begin to [`reap`](Self::reap)?
+    pub(crate) fn wants_reaper(&self) -> bool {
+        let mut table = self.lock();
+        let wanted = !table.reaping && !table.abandoned.is_empty();
+        table.reaping |= wanted;
+        wanted
+    }
+
+    /// No answer to this call will come: its request was taken back. Zero: none to any.
+    pub(crate) fn expect_nothing(&self, call_id: u32) {
+        let mut table = self.lock();
+        table.abandoned.retain(|abandoned| call_id != 0 && *abandoned != call_id);
+        table.reaping &= call_id != 0;
     }
 
     fn follow(&self, link: &Link, call_id: u32, deadline: &mut Deadline) -> Result<(), NoAnswer> {
@@ -192,6 +240,8 @@ impl Calls {
                 let mut table = self.lock();
                 if !table.has_answer(call_id) {
                     table.take(call_id);
+                    table.abandoned.push(call_id);
+                    table.wake_next();
                     return Err(NoAnswer::Deadline);
                 }
             }
@@ -280,6 +330,8 @@ impl Calls {
             if let Some(thread) = &waiting.thread {
                 thread.unpark();
             }
+        } else {
+            table.abandoned.retain(|abandoned| *abandoned != received.call_id);
         }
     }
 
@@ -319,15 +371,15 @@ impl Calls {
     }
 
     /// Ends leading: the reader goes back, and a caller that sleeps is woken to lead.
-    fn hand_on(&self, mut reader: Box<Inbound>, call_id: u32) {
+    fn hand_on(&self, mut reader: Box<Inbound>, call_id: u32, abandons: bool) {
         reader.trim();
         let mut table = self.lock();
         table.reader = Some(reader);
         table.take(call_id);
-        let next = table.waiting.iter().find(|w| w.answer.is_none() && w.thread.is_some());
-        if let Some(thread) = next.and_then(|waiting| waiting.thread.as_ref()) {
-            thread.unpark();
+        if abandons {
+            table.abandoned.push(call_id);
         }
+        table.wake_next();
     }
 }
 
@@ -336,12 +388,14 @@ struct Lead<'a> {
     calls: &'a Calls,
     reader: Option<Box<Inbound>>,
     call_id: u32,
+    /// Whether the call's answer may come when nobody waits for it any more.
+    abandons: bool,
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take() {
-            self.calls.hand_on(reader, self.call_id);
+            self.calls.hand_on(reader, self.call_id, self.abandons);
         }
     }
 }
@@ -354,6 +408,14 @@ impl Table {
     fn take(&mut self, call_id: u32) -> Option<Waiting> {
         let index = self.waiting.iter().position(|waiting| waiting.call_id == call_id)?;
         Some(self.waiting.swap_remove(index))
+    }
+
+    /// Wakes a caller that sleeps, to lead if nobody does.
+    fn wake_next(&self) {
+        let next = self.waiting.iter().find(|w| w.answer.is_none() && w.thread.is_some());
+        if let Some(thread) = next.and_then(|waiting| waiting.thread.as_ref()) {
+            thread.unpark();
+        }
     }
 
     fn sleep_from_now_on(&mut self, call_id: u32) {

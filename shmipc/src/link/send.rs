@@ -96,10 +96,25 @@ impl Link {
             Err(NoAnswer::Deadline) => {
                 // Only what never left this process is certain not to run later.
                 let recalled = sent == Sent::Queued && self.recall(call_id);
+                if recalled {
+                    self.calls.expect_nothing(call_id);
+                } else {
+                    self.reap_late_answers();
+                }
                 let outcome = if recalled { Outcome::NotStarted } else { Outcome::MayHaveRun };
                 let waited = deadline.waited();
                 Err(CallError::Deadline { waited, pid: self.peer.pid, outcome })
             }
+        }
+    }
+
+    /// Has a thread take late answers out of the lane until the last has come or the link ends.
+    fn reap_late_answers(&self) {
+        let Some(link) = self.own.upgrade().filter(|_| self.calls.wants_reaper()) else { return };
+        let builder = std::thread::Builder::new().name("shmipc-reaper".into());
+        if builder.spawn(move || link.calls().reap(&link)).is_err() {
+            // Then whoever next waits for room, or calls, takes them.
+            self.calls.expect_nothing(0);
         }
     }
 

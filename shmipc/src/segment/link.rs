@@ -178,8 +178,8 @@ impl LinkSegment {
         options: LinkOptions,
         server_pid: u32,
     ) -> Result<Self, SegmentError> {
-        let mapping = Mapping::create(&link_name(id), options.segment_length(), LINK_CLIENT_BYTE)?;
-        let made = Self::prepare(mapping, options, server_pid);
+        let made = Mapping::create(&link_name(id), options.segment_length(), LINK_CLIENT_BYTE)
+            .and_then(|mapping| Self::prepare(mapping, options, server_pid));
         if made.is_err() {
             drop(crate::sys::unlink_shm(&link_name(id)));
         }

@@ -42,11 +42,16 @@ impl<P: ShmMessage> Running<P> {
         ServerHandle::new(self.shared.clone())
     }
 
-    /// Waits until the server is stopped through a [`ServerHandle`].
+    /// Waits until the server is stopped through a [`ServerHandle`]. From inside one of its own
+    /// handlers it returns at once.
     ///
     /// # Errors
     /// [`ServeError::Panicked`]: the listener ended by a panic of its own.
     pub fn join(mut self) -> Result<(), ServeError> {
+        if self.is_own_thread() {
+            self.listener = None;
+            return Ok(());
+        }
         let ended = self.shared.wait_ended(None);
         self.finish(ended)
     }
@@ -64,9 +69,7 @@ impl<P: ShmMessage> Running<P> {
 
     fn stop_within(&mut self, patience: Duration) -> Result<(), ServeError> {
         self.shared.stop();
-        // From inside a handler there is nobody to wait for but oneself.
-        let own = self.listener.as_ref().map(|listener| listener.thread().id());
-        if own == Some(thread::current().id()) {
+        if self.is_own_thread() {
             self.listener = None;
             return Ok(());
         }
@@ -76,6 +79,12 @@ impl<P: ShmMessage> Running<P> {
             return Err(ServeError::StillRunning { waited: patience });
         }
         self.finish(ended)
+    }
+
+    /// From inside a handler there is nobody to wait for but oneself.
+    fn is_own_thread(&self) -> bool {
+        let own = self.listener.as_ref().map(|listener| listener.thread().id());
+        own == Some(thread::current().id())
     }
 
     fn finish(&mut self, ended: Option<Result<(), String>>) -> Result<(), ServeError> {

@@ -212,6 +212,9 @@ fn check_protocol<P: ShmMessage>(
     if ours.events != found.events || ours.event_variants != found.event_variants {
         differences.push(Difference::Events);
     }
+    if differences.is_empty() {
+        differences.push(Difference::Attributes);
+    }
     Err(Obstacle::OtherVersion { differences })
 }
 
