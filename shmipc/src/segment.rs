@@ -259,21 +259,33 @@ pub(crate) fn constant(word: &AtomicU64) -> u64 {
     word.load(crate::sync::Ordering::Relaxed)
 }
 
-/// Removes links' names that a double kill left behind: no living client, and old enough that it
-/// cannot be one that is just being made.
-pub(crate) fn sweep_stale_links() {
-    const AGE: std::time::Duration = std::time::Duration::from_secs(10);
-    for name in sys::shm_names(LINK_PREFIX) {
-        let Ok(file) = sys::open_shm(&name) else {
-            continue;
-        };
-        let Ok(facts) = sys::file_facts(&file) else {
-            continue;
-        };
-        let old = facts.modified.elapsed().is_ok_and(|age| age > AGE);
-        let dead = sys::is_byte_locked(&file, crate::liveness::LINK_CLIENT_BYTE).is_ok_and(|l| !l);
-        if old && dead && facts.uid == sys::effective_uid() {
-            drop(sys::unlink_shm(&name));
+/// Removes what dead processes of this user left: names of links that a double kill left behind, and
+/// registries that nobody bound again. Only old ones: a young one may just be being made.
+pub(crate) fn sweep() {
+    for prefix in [LINK_PREFIX, REGISTRY_PREFIX] {
+        for name in sys::shm_names(prefix) {
+            // A name that cannot be examined is somebody else's business.
+            drop(remove_if_dead(&name));
         }
     }
+}
+
+fn remove_if_dead(name: &str) -> io::Result<()> {
+    const AGE: std::time::Duration = std::time::Duration::from_secs(10);
+    // In both kinds the byte of the process that made it.
+    const LIFE_BYTE: i64 = crate::liveness::SERVER_BYTE;
+    const { assert!(LIFE_BYTE == crate::liveness::LINK_CLIENT_BYTE) };
+    let file = sys::open_shm(name)?;
+    let facts = sys::file_facts(&file)?;
+    let old = facts.modified.elapsed().is_ok_and(|age| age > AGE);
+    if !old || facts.uid != sys::effective_uid() || sys::is_byte_locked(&file, LIFE_BYTE)? {
+        return Ok(());
+    }
+    // The lock makes sure that nobody takes it into use meanwhile.
+    if sys::try_lock_byte(&file, LIFE_BYTE)?
+        && sys::file_facts(&sys::open_shm(name)?)?.identity == facts.identity
+    {
+        sys::unlink_shm(name)?;
+    }
+    Ok(())
 }

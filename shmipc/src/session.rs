@@ -59,8 +59,12 @@ impl<P: ShmMessage> Session<P> {
         &self.link
     }
 
-    /// Handles up to a batch of messages.
-    pub(crate) fn process(&mut self, service: &mut dyn Service<P>) -> Progress {
+    /// Handles up to a batch of messages, and none once this side is stopping.
+    pub(crate) fn process(
+        &mut self,
+        service: &mut dyn Service<P>,
+        is_stopping: impl Fn() -> bool,
+    ) -> Progress {
         let ended = self.link.ended();
         if let Some(departure) = ended.clone().filter(|_| self.is_through()) {
             return Progress::Ended(departure);
@@ -69,7 +73,7 @@ impl<P: ShmMessage> Session<P> {
         let mut handled = 0;
         let mut streaming = false;
         let mut progress = Progress::Idle;
-        while handled < BATCH {
+        while handled < BATCH && !is_stopping() {
             if ended.is_none() && self.link.replies().is_congested() {
                 progress = Progress::Stuck;
                 break;

@@ -207,11 +207,12 @@ fn another_version_of_the_enum_names_the_variants_that_differ() {
                 Difference::Changed("Echo".into()),
                 Difference::OnlyHere("Whole".into()),
                 Difference::OnlyServer("Slow".into()),
-                Difference::Events,
             ] {
                 assert!(differences.contains(&expected), "{expected:?} in {differences:?}");
             }
             assert!(!differences.contains(&Difference::Changed("Number".into())));
+            let events = |difference: &Difference| matches!(difference, Difference::Events { .. });
+            assert!(differences.iter().any(events));
         }
         other => panic!("{other:?}"),
     }

@@ -18,13 +18,17 @@ fn a_damaged_position_ends_one_link_and_nothing_else() {
     let server = Server::<Probe>::builder(&name).ring_size(4096).bind().unwrap();
     let running = server.serve(Prober::default()).unwrap();
     let (gate, wait) = std::sync::mpsc::channel::<()>();
+    let (told, handling) = std::sync::mpsc::channel();
     let evil = Client::<Probe>::builder(&name)
         .on_event(move |_event: ProbeEvent| {
+            let _ = told.send(());
             let _ = wait.recv();
         })
         .connect()
         .unwrap();
-    evil.process_id().unwrap();
+    evil.broadcast(0).unwrap();
+    // From here on its own listener writes nothing over the damage.
+    handling.recv().unwrap();
     // Both ends are here; either file is the link. The head of the lane of messages to the client:
     // lanes from 1,408 on, 512 bytes each, the head at 128.
     let link = open_links().pop().unwrap();

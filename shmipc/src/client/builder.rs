@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connect::{self, Wanted};
-use super::listener::{EventService, Listener};
+use super::listener::{Both, EventService, Listener};
 use super::{Client, ClientShared, ListenerState};
 use crate::context::Context;
 use crate::dispatch::{FnService, HandlerService, Service};
@@ -29,7 +29,8 @@ use crate::wait;
 ///
 /// Whoever wants events says how they are handled: [`on_event`](Self::on_event) for events that ask
 /// for no reply, [`serve_events`](Self::serve_events) or [`serve_events_fn`](Self::serve_events_fn)
-/// for all. That starts the client's listener thread. A client without any is skipped by broadcasts.
+/// for all. That starts the client's listener thread. A client without any is skipped by broadcasts,
+/// and who sends it an event gets [`SendError::NotHandled`](crate::SendError::NotHandled).
 #[must_use = "nothing happens before `connect`"]
 pub struct ClientBuilder<P: ShmMessage> {
     name: String,
@@ -99,14 +100,14 @@ impl<P: ShmMessage> ClientBuilder<P> {
     }
 
     /// Calls `handle` with the number of events that the server dropped because this client did not
-    /// read them in time, in the order of the events that did come. With
-    /// [`on_event`](Self::on_event).
+    /// read them in time, in the order of the events that did come.
     pub fn on_missed(mut self, handle: impl FnMut(u64) + Send + 'static) -> Self {
         self.events.on_missed = Some(Box::new(handle));
         self
     }
 
-    /// Calls `handle` when the link ended, with the reason, on the client's listener thread.
+    /// Calls `handle` when the link ended, with the reason, on the client's listener thread. Works
+    /// alone too, for a client that wants no events.
     pub fn on_departure(mut self, handle: impl FnMut(&Departure) + Send + 'static) -> Self {
         self.events.on_departure = Some(Box::new(handle));
         self
@@ -145,8 +146,9 @@ impl<P: ShmMessage> ClientBuilder<P> {
     /// of another user, layout, protocol or version, or refuses.
     pub fn connect(self) -> Result<Client<P>, ConnectError> {
         self.check()?;
+        let handles_events = self.service.is_some() || self.events.handles_events();
         let service: Option<Box<dyn Service<P::Events>>> = match self.service {
-            Some(service) => Some(service),
+            Some(handler) => Some(Box::new(Both { handler, closures: self.events })),
             None if self.events.is_empty() => None,
             None => Some(Box::new(self.events)),
         };
@@ -160,7 +162,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
                 queue_maximum: DEFAULT_MAX_QUEUED,
                 close_when_full: false,
             },
-            handles_events: service.is_some(),
+            handles_events,
         };
         let (link, inbound) = connect::connect::<P>(&wanted)?;
         let shared = Arc::new(ClientShared {

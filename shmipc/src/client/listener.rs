@@ -35,6 +35,42 @@ impl<E: ShmMessage> EventService<E> {
     pub(super) fn is_empty(&self) -> bool {
         self.on_event.is_none() && self.on_missed.is_none() && self.on_departure.is_none()
     }
+
+    /// Whether events go to a closure here.
+    pub(super) fn handles_events(&self) -> bool {
+        self.on_event.is_some()
+    }
+}
+
+/// A handler of all events, with the builder's other closures beside it.
+pub(super) struct Both<E: ShmMessage> {
+    pub(super) handler: Box<dyn Service<E>>,
+    pub(super) closures: EventService<E>,
+}
+
+impl<E: ShmMessage> Service<E> for Both<E> {
+    fn handle(
+        &mut self,
+        cx: &Context<E>,
+        message: E::Borrowed<'_>,
+        responder: Responder<'_>,
+    ) -> Responded {
+        self.handler.handle(cx, message, responder)
+    }
+
+    fn peer_arrived(&mut self, cx: &Context<E>) {
+        self.handler.peer_arrived(cx);
+    }
+
+    fn peer_departed(&mut self, cx: &Context<E>, departure: &Departure) {
+        self.handler.peer_departed(cx, departure);
+        self.closures.peer_departed(cx, departure);
+    }
+
+    fn messages_missed(&mut self, cx: &Context<E>, count: u64) {
+        self.handler.messages_missed(cx, count);
+        self.closures.messages_missed(cx, count);
+    }
 }
 
 impl<E: ShmMessage> Service<E> for EventService<E> {
@@ -104,7 +140,8 @@ impl<E: ShmMessage> Listener<E> {
             if self.state.stop.load(Ordering::Acquire) {
                 break Departure::ClosedHere;
             }
-            let stuck = match self.session.process(service) {
+            let stopping = || self.state.stop.load(Ordering::Relaxed);
+            let stuck = match self.session.process(service, stopping) {
                 Progress::Busy => continue,
                 Progress::Idle => false,
                 Progress::Stuck => true,

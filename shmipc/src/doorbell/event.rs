@@ -2,11 +2,14 @@
 //! variable.
 //!
 //! Its limits, and what is done about each:
-//! - The mutex is not robust: a process killed or stopped while it holds it (for some nanoseconds
-//!   around each sleep) blocks the other. Sleeps are bounded. A ring first tries the mutex with a
-//!   bound and gives up if it cannot have it: whoever sleeps there looks at the ring by itself at
-//!   the end of its bounded sleep. Between that try and the ring itself some nanoseconds remain in
-//!   which the holder could still die: the price of this kind, and why the futex is the default.
+//! - Its mutex is not robust: a process killed while it holds it, which is likely in the middle of
+//!   the wake-up's system call, blocks everybody else for good, even inside a bounded wait. So the
+//!   mutex is made again as a robust one in the same place ([`robust`]): a dead holder's lock passes
+//!   on, and what the event itself cannot mend is mended here.
+//! - A process *stopped* while it holds the mutex delays others until it goes on. A ring waits only
+//!   a moment for the mutex and then leaves the sleeper to the end of its bounded sleep, but some
+//!   nanoseconds remain between that and the ring itself: the price of this kind, and why the futex
+//!   is the default.
 //! - Its deadlines are computed by adding the fractions of two times without carrying, and a fraction
 //!   over a second makes the system refuse the wait at once. Sleeps are cut so that they end within
 //!   the second in which they began.
@@ -15,25 +18,29 @@
 //! - The memory is used by the system's own code, which trusts it. A server takes links with this
 //!   kind only if its own builder chose it.
 
+mod robust;
+
 use std::any::Any;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use raw_sync::Timeout;
 use raw_sync::events::{Event, EventImpl, EventInit, EventState};
-use raw_sync::locks::{LockImpl, LockInit, Mutex};
+use robust::{Found, RobustMutex};
 
-/// The longest that a ring waits for the event's mutex, which a live holder keeps for nanoseconds.
+/// The longest that a ring waits for the event's mutex, which a live holder keeps for microseconds.
 const RING_PATIENCE: Duration = Duration::from_millis(2);
 /// A deadline must not come closer than this to the end of a second: the event reads the clock again.
 const SECOND_MARGIN: Duration = Duration::from_millis(1);
+/// A sleep that failed at once is made up for by so much, so that nobody spins on a broken event.
+const BROKEN_PAUSE: Duration = Duration::from_micros(500);
 
 pub(super) struct EventBell {
     event: Box<dyn EventImpl>,
-    /// The event's own mutex, to find out whether its holder is gone.
-    mutex: Box<dyn LockImpl>,
+    /// The event's own mutex.
+    mutex: RobustMutex,
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
@@ -51,7 +58,9 @@ impl EventBell {
             return false;
         }
         // SAFETY: the place is large enough (checked), aligned and unused (contract).
-        unsafe { Event::new(place.as_ptr(), true) }.is_ok()
+        let made = unsafe { Event::new(place.as_ptr(), true) }.is_ok();
+        // SAFETY: an event begins with its mutex, which nobody uses yet.
+        made && unsafe { RobustMutex::make(place) }
     }
 
     /// # Safety
@@ -64,27 +73,37 @@ impl EventBell {
         // SAFETY: contract.
         let (event, _) = unsafe { Event::from_existing(place.as_ptr()) }.ok()?;
         // SAFETY: contract; an event begins with its mutex.
-        let (mutex, _) = unsafe { Mutex::from_existing(place.as_ptr(), null_mut()) }.ok()?;
+        let mutex = unsafe { RobustMutex::at(place) };
         Some(Self { event, mutex, _owner: owner })
     }
 
     pub(super) fn sleep(&self, timeout: Duration) {
-        match within_second(timeout) {
-            // An error is a time-out; the caller looks again either way.
-            Some(timeout) => drop(self.event.wait(Timeout::Val(timeout))),
-            None => thread::sleep(timeout.min(SECOND_MARGIN)),
+        let Some(timeout) = within_second(timeout) else {
+            thread::sleep(timeout.min(SECOND_MARGIN));
+            return;
+        };
+        let started = Instant::now();
+        if self.event.wait(Timeout::Val(timeout)).is_ok() {
+            return;
         }
+        // Time out, or the holder died and left the mutex to this thread, or for nobody.
+        self.mutex.mend();
+        let missing = timeout.saturating_sub(started.elapsed());
+        thread::sleep(missing.min(BROKEN_PAUSE));
     }
 
     pub(super) fn ring(&self) {
-        let patience = within_second(RING_PATIENCE).unwrap_or(Duration::ZERO);
-        match self.mutex.try_lock(Timeout::Val(patience)) {
-            Ok(guard) => drop(guard),
-            // The holder is dead or stopped.
-            Err(_) => return,
+        let started = Instant::now();
+        while self.mutex.look() == Found::Held {
+            if started.elapsed() > RING_PATIENCE {
+                return;
+            }
+            thread::yield_now();
         }
-        // An error leaves the sleeper to its bounded sleep.
-        drop(self.event.set(EventState::Signaled));
+        if self.event.set(EventState::Signaled).is_err() {
+            // The sleeper finds out at the end of its bounded sleep.
+            self.mutex.mend();
+        }
     }
 }
 

@@ -10,10 +10,10 @@ use super::{ConfigError, NameError};
 #[non_exhaustive]
 pub enum BindError {
     /// The name cannot be a server's.
-    #[error("the server cannot be bound under this name")]
+    #[error(transparent)]
     Name(#[from] NameError),
     /// An option of the builder cannot be used.
-    #[error("the server's options cannot be used")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// Another live server has the name.
     #[error(
@@ -59,7 +59,7 @@ pub enum BindError {
     },
 }
 
-/// Why a bound server could not go on serving.
+/// Why a bound server could not start to serve, or how it failed to end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -86,9 +86,9 @@ pub enum ServeError {
 pub enum Refusal {
     /// It has as many links as it allows.
     TooManyLinks,
-    /// It could not map the link or found it wrong; the code is its own.
+    /// It could not use the link: larger than its memory limit, made for other options, or damaged.
     BadLink,
-    /// Its rules do not admit this user.
+    /// Its rules do not admit this user. No server of this version has such rules.
     NotAdmitted,
 }
 
@@ -98,7 +98,7 @@ impl std::fmt::Display for Refusal {
             Self::TooManyLinks => {
                 "it has as many clients as it allows; try later or raise `max_links`"
             }
-            Self::BadLink => "it could not use the link's segment; see its side for the cause",
+            Self::BadLink => "it could not use the link: its rings may be larger than the server's `max_link_memory`",
             Self::NotAdmitted => "its rules do not admit this user",
         })
     }
@@ -116,8 +116,13 @@ pub enum Difference {
     OnlyServer(String),
     /// The same variants in another order.
     Order,
-    /// The variants are the same; the events differ.
-    Events,
+    /// The events differ: their enum's name, or these of its variants.
+    Events {
+        /// This process's events.
+        enum_name: String,
+        /// Where they differ; empty if only the name does.
+        differences: Vec<Difference>,
+    },
     /// Variants and events are the same; serde's attributes on the enum itself differ.
     Attributes,
 }
@@ -129,7 +134,12 @@ impl std::fmt::Display for Difference {
             Self::OnlyHere(name) => write!(f, "the server does not know `{name}`"),
             Self::OnlyServer(name) => write!(f, "only the server knows `{name}`"),
             Self::Order => f.write_str("the variants stand in another order"),
-            Self::Events => f.write_str("the events differ"),
+            Self::Events { enum_name, differences } if differences.is_empty() => {
+                write!(f, "the events are not `{enum_name}`")
+            }
+            Self::Events { enum_name, differences } => {
+                write!(f, "of the events `{enum_name}`: {}", list(differences))
+            }
             Self::Attributes => f.write_str("serde's attributes on the enum itself differ"),
         }
     }
@@ -144,10 +154,10 @@ fn list(differences: &[Difference]) -> String {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The name cannot be a server's.
-    #[error("there cannot be a server of this name")]
+    #[error(transparent)]
     Name(#[from] NameError),
     /// An option of the builder cannot be used.
-    #[error("the client's options cannot be used")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// No live server had the name until the deadline.
     #[error(

@@ -44,7 +44,9 @@ impl std::fmt::Display for Rejection {
                 f,
                 "it could not decode the message ({why}); build both sides from the same types"
             ),
-            Self::NotHandled => f.write_str("it has no handler for requests; give it one"),
+            Self::NotHandled => f.write_str(
+                "its closure for events answers no requests; connect with `serve_events`",
+            ),
         }
     }
 }
@@ -54,8 +56,8 @@ impl std::fmt::Display for Rejection {
 #[non_exhaustive]
 pub enum CallError {
     /// The request was not sent at all: too large, not encodable, no room, link closed.
-    #[error("the request was not sent")]
-    NotSent(#[source] SendError),
+    #[error(transparent)]
+    NotSent(SendError),
     /// No reply within the deadline. A reply that comes later is discarded.
     #[error("no reply from the peer (pid {pid}) within {waited:?}; {outcome}")]
     Deadline {

@@ -114,7 +114,7 @@ impl<P: ShmMessage> Listener<P> {
                 self.active.swap_remove(position);
                 continue;
             };
-            match session.process(self.service.as_mut()) {
+            match session.process(self.service.as_mut(), || self.shared.is_stopping()) {
                 Progress::Busy => {
                     active.stuck = false;
                     busy = true;

@@ -68,7 +68,7 @@ impl Registry {
             match Mapping::create(&segment_name, length, SERVER_BYTE) {
                 Ok(mapping) => {
                     let registry = Self::prepare::<P>(mapping, options, &schema)?;
-                    segment::sweep_stale_links();
+                    segment::sweep();
                     return Ok(registry);
                 }
                 Err(SegmentError::Exists) => remove_stale(name, &segment_name)?,

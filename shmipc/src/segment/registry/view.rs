@@ -210,7 +210,10 @@ fn check_protocol<P: ShmMessage>(
     }
     let mut differences = differences(&ours.variants, &found.variants);
     if ours.events != found.events || ours.event_variants != found.event_variants {
-        differences.push(Difference::Events);
+        differences.push(Difference::Events {
+            enum_name: ours.events.clone(),
+            differences: self::differences(&ours.event_variants, &found.event_variants),
+        });
     }
     if differences.is_empty() {
         differences.push(Difference::Attributes);
