@@ -84,7 +84,10 @@ use proc_macro::TokenStream;
 /// #       Ok(vec![])
 ///     }
 ///     fn close_shelf(&mut self, cx: &Context<Library>) { /* … */ }
-///     // Also `peer_arrived`, `peer_departed` and `messages_missed`, which do nothing by default.
+///     // These do nothing unless they are written:
+///     fn peer_arrived(&mut self, cx: &Context<Library>) {}
+///     fn peer_departed(&mut self, cx: &Context<Library>, departure: &shmipc::Departure) {}
+///     fn messages_missed(&mut self, cx: &Context<Library>, count: u64) {}
 /// }
 ///
 /// # fn f(client: &Client<Library>) -> Result<(), Box<dyn std::error::Error>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shmipc::{CallError, Client, Departure, Outcome, SendError, Server};
 use shmipc_tests::handler::Prober;
-use shmipc_tests::protocol::{Probe, ProbeClient, pattern};
+use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
 use shmipc_tests::{Watchdog, unique_name};
 
 /// Whether `Slow` with this ticket ran, and the outcome that its caller was told, are at odds.
@@ -229,4 +229,61 @@ fn connecting_while_servers_come_and_go() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     clients.into_iter().for_each(|client| client.join().unwrap());
     drop(last);
+}
+
+/// Stopping once went on with up to a batch of messages.
+#[test]
+fn stopping_waits_for_one_handler_and_no_more() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("stopping");
+    let count_file = std::env::temp_dir().join(&name);
+    let handler = Prober::counting(count_file.clone());
+    let running = Server::<Probe>::bind(&name).unwrap().serve(handler).unwrap();
+    let client = Client::<Probe>::connect(&name).unwrap();
+    for ticket in 0..20 {
+        client.send(&Probe::Slow { millis: 200, ticket }).unwrap();
+    }
+    while !ran(&count_file, 0) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    running.stop().unwrap();
+    assert!(!ran(&count_file, 2), "the first was running, the second may have begun");
+    let _ = fs::remove_file(count_file);
+}
+
+struct Deaf;
+
+impl shmipc_tests::protocol::ProbeEventHandler for Deaf {
+    fn number(&mut self, _cx: &shmipc::Context<ProbeEvent>, _number: u64) {}
+    fn bytes(&mut self, _cx: &shmipc::Context<ProbeEvent>, _bytes: Vec<u8>) {}
+    fn double(&mut self, _cx: &shmipc::Context<ProbeEvent>, value: u64) -> u64 {
+        value
+    }
+}
+
+/// A closure for departures was once forgotten beside a handler of events; and alone it once made
+/// the client count as one that wants events.
+#[test]
+fn departures_are_told_with_and_without_a_handler() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("departures");
+    let running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    let (told, departures) = std::sync::mpsc::channel();
+    let also_told = told.clone();
+    let _handles = Client::<Probe>::builder(&name)
+        .on_departure(move |departure| told.send(departure.clone()).unwrap())
+        .serve_events(Deaf)
+        .connect()
+        .unwrap();
+    let _only_told = Client::<Probe>::builder(&name)
+        .on_departure(move |departure| also_told.send(departure.clone()).unwrap())
+        .connect()
+        .unwrap();
+    let delivered = running.handle().broadcast(&ProbeEvent::Number { number: 1 }).delivered;
+    assert_eq!(delivered, 1);
+    running.stop().unwrap();
+    for _ in 0..2 {
+        let departure = departures.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(departure, Departure::ServerStopped);
+    }
 }
