@@ -191,15 +191,15 @@ fn a_death_is_noticed_by_a_busy_server() {
         shmipc_tests::process::PeerProcess::start(env!("CARGO_BIN_EXE_peer"), &["idle", &name])
             .unwrap();
     assert_eq!(victim.line().unwrap(), "idle");
-    // A thousand requests of a millisecond each that nobody waits for: a busy second at least.
+    // Requests of a millisecond each that nobody waits for: five busy seconds at least.
     let mut floods = 0;
-    while floods < 1_000 {
+    while floods < 5_000 {
         flooding.send(&Probe::Slow { millis: 1, ticket: 0 }).unwrap();
         floods += 1;
     }
     victim.kill();
-    // Each look waits for a batch of the flood, which has thirty more: it is far from over.
-    let noticed = (0..10).any(|_| !observer.comings().unwrap().1.is_empty());
+    // Each look waits for a batch of the flood, which has a hundred and fifty: it is far from over.
+    let noticed = (0..50).any(|_| !observer.comings().unwrap().1.is_empty());
     assert!(noticed, "the death was not noticed");
 }
 

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::ListenerState;
 use crate::context::Context;
@@ -165,9 +166,14 @@ impl<E: ShmMessage> Listener<E> {
 fn sleep<E: ShmMessage>(link: &Link, session: &mut Session<E>, state: &ListenerState, stuck: bool) {
     let bell = link.listener_bell();
     let token = bell.token();
-    let alive = link.ended_for_certain().is_none();
-    if session.park(stuck) && alive && !state.stop.load(Ordering::Acquire) {
-        bell.sleep(token, if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE });
+    if session.park(stuck) && !state.stop.load(Ordering::Acquire) {
+        let slice = if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE };
+        let started = Instant::now();
+        bell.sleep(token, slice);
+        if started.elapsed() >= slice {
+            // Nobody rang: does the peer live?
+            drop(link.ended_for_certain());
+        }
     }
     session.unpark();
 }

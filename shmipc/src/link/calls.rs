@@ -258,6 +258,7 @@ impl Calls {
         deadline: &mut Deadline,
         read: &impl Fn(&[u8]) -> R,
     ) -> Led<R> {
+        let mut slept = false;
         loop {
             let found = wait::spin(link.spin_budget(), deadline, || {
                 let found = self.take_until_mine(reader, call_id, read).transpose();
@@ -275,9 +276,10 @@ impl Calls {
                 }
                 None => {}
             }
-            if let Err(why) = self.park(link, reader, deadline) {
+            if let Err(why) = self.park(link, reader, deadline, slept) {
                 return Led::Nothing(why);
             }
+            slept = true;
         }
     }
 
@@ -341,12 +343,15 @@ impl Calls {
         link: &Link,
         reader: &mut Inbound,
         deadline: &mut Deadline,
+        has_slept: bool,
     ) -> Result<(), NoAnswer> {
         let Some(left) = deadline.left() else {
             return Err(NoAnswer::Deadline);
         };
         let token = self.bell.token();
-        let ended = link.ended_for_certain();
+        // The kernel is asked whether the peer lives by who has slept in vain. A death before that is
+        // told by the watch, or found after the first slice.
+        let ended = if has_slept { link.ended_for_certain() } else { link.ended() };
         reader.consumer().announce_wait();
         // What the peer sent before it ended is looked at after its end is certain.
         let quiet = !reader.consumer().has_data().unwrap_or(true);

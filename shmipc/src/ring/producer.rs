@@ -220,6 +220,9 @@ impl Producer {
         self.tail = end;
         // SYNC(tail): everything written to the data before becomes visible with it.
         self.lane.control().tail.store(end, Ordering::Release);
+        // The consumer has the next frame's lines from the last lap. Getting them back now, while
+        // nobody waits, keeps the next frame's stores from standing before its position's.
+        self.lane.prefetch_for_writing(end);
         end
     }
 

@@ -156,9 +156,7 @@ impl<P: ShmMessage> Listener<P> {
                 self.active.swap_remove(position);
                 continue;
             };
-            // A link that was made active by its client's death, and not by a message, ends here.
-            let alive = session.check_life().is_none();
-            if session.park(active.stuck) && alive {
+            if session.park(active.stuck) {
                 self.active.swap_remove(position);
             } else {
                 session.unpark();
