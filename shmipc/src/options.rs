@@ -9,8 +9,9 @@ use crate::wait;
 
 /// Ring size where the user chose none: four rings make a mebibyte for each link.
 pub(crate) const DEFAULT_RING_SIZE: usize = 256 << 10;
-/// Largest message where the user chose none.
-pub(crate) const DEFAULT_MAX_MESSAGE: usize = 64 << 20;
+/// Largest message where the user chose none: 64 MiB of payload, and room for what stands around it
+/// (variant, lengths, small fields).
+pub(crate) const DEFAULT_MAX_MESSAGE: usize = (64 << 20) + (4 << 10);
 /// Largest message that can be chosen: lengths are 32-bit, and the codec's limits end at 2 GiB.
 pub(crate) const MAXIMUM_MAX_MESSAGE: usize = 1 << 30;
 /// Deadline of calls and sends where the user chose none.

@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 /// | option | default | range |
 /// |---|---|---|
 /// | [`ring_size`](Self::ring_size) | 256 KiB | power of two, 4 KiB to 1 GiB |
-/// | [`max_message`](Self::max_message) | 64 MiB | 16 bytes to 1 GiB |
+/// | [`max_message`](Self::max_message) | 64 MiB and 4 KiB | 16 bytes to 1 GiB |
 /// | [`max_links`](Self::max_links) | 256 | 1 to 4,032 |
 /// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | what the rings take, to 5 GiB |
 /// | [`max_queued`](Self::max_queued) | 4 MiB | 1 KiB to 4 GiB |
