@@ -104,8 +104,9 @@ impl Confirmed {
     /// # Errors
     /// It has not.
     pub fn check(self, sent: u64) -> Result<()> {
-        ensure!(self.wrong == 0, "{} of {sent} messages came out of order or changed", self.wrong);
-        ensure!(self.count == sent, "{} of {sent} messages came", self.count);
+        let Self { count, wrong } = self;
+        ensure!(count == sent, "{count} of {sent} messages came, {wrong} of them out of order");
+        ensure!(wrong == 0, "{wrong} of {sent} messages came out of order or changed");
         Ok(())
     }
 }
@@ -173,7 +174,7 @@ fn is_whole(blob: &[u8], size: usize, number: u64) -> bool {
     if blob.len() != size || word_at(blob, words - 1) != Some(number) {
         return false;
     }
-    if number % FULL_CHECK == 0 {
+    if number.is_multiple_of(FULL_CHECK) {
         let wrong = blob.chunks_exact(8).enumerate().fold(0, |wrong, (index, bytes)| {
             let found = bytes.try_into().map_or(0, u64::from_le_bytes);
             let inner = index != 0 && index != words - 1;
@@ -191,8 +192,26 @@ fn is_whole(blob: &[u8], size: usize, number: u64) -> bool {
 /// The receiver's side of the checks, for all clients of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Checker {
-    clients: [Confirmed; MAXIMUM_CLIENTS],
+    clients: [Seen; MAXIMUM_CLIENTS],
     blob_size: usize,
+}
+
+/// What came from one client.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    confirmed: Confirmed,
+    next: u64,
+}
+
+impl Seen {
+    /// Counts a message. After a gap it goes on from there: one lost message is one wrong one.
+    #[inline]
+    fn count(&mut self, number: u64, is_whole: bool) {
+        let sequence = number & ((1 << CLIENT_SHIFT) - 1);
+        self.confirmed.count += 1;
+        self.confirmed.wrong += u64::from(sequence != self.next || !is_whole);
+        self.next = sequence + 1;
+    }
 }
 
 impl Checker {
@@ -203,38 +222,28 @@ impl Checker {
     }
 
     #[inline]
-    fn client(&mut self, number: u64) -> &mut Confirmed {
+    fn client(&mut self, number: u64) -> &mut Seen {
         &mut self.clients[(number >> CLIENT_SHIFT) as usize % MAXIMUM_CLIENTS]
     }
 
     /// A small notice came.
     #[inline]
     pub fn note(&mut self, number: u64, came_text: &[u8]) {
-        let client = self.client(number);
-        let expected = client.count;
-        client.count += 1;
-        let sequence = number & ((1 << CLIENT_SHIFT) - 1);
-        let right = sequence == expected && came_text == text(number).as_bytes();
-        client.wrong += u64::from(!right);
+        self.client(number).count(number, came_text == text(number).as_bytes());
     }
 
     /// A blob came.
     #[inline]
     pub fn blob(&mut self, bytes: &[u8]) {
-        let size = self.blob_size;
-        let number = word_at(bytes, 0).unwrap_or(u64::MAX);
-        let client = self.client(number);
-        let expected = client.count;
-        client.count += 1;
-        let sequence = number & ((1 << CLIENT_SHIFT) - 1);
-        let right = sequence == expected && is_whole(bytes, size, number);
-        client.wrong += u64::from(!right);
+        let number = word_at(bytes, 0).unwrap_or(0);
+        let is_whole = is_whole(bytes, self.blob_size, number);
+        self.client(number).count(number, is_whole);
     }
 
     /// What came of a client's notices.
     #[must_use]
     pub fn confirm(&mut self, client: u64) -> Confirmed {
-        *self.client(client_number(client))
+        self.client(client_number(client)).confirmed
     }
 
     /// Handles a request whole, for rivals that carry serde values.
@@ -271,7 +280,8 @@ pub fn encode<T: Serialize>(value: &T, to: &mut Vec<u8>) -> Result<()> {
 /// The bytes are no such value.
 #[inline]
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let (value, _) = bincode::serde::decode_from_slice(bytes, config::legacy()).context("decode")?;
+    let (value, _) =
+        bincode::serde::decode_from_slice(bytes, config::legacy()).context("decode")?;
     Ok(value)
 }
 
