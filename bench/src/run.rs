@@ -143,7 +143,8 @@ impl Sides {
         }
         for number in 0..clients as u64 {
             let plan = plan(Role::Client(number), second);
-            self.clients.push(Side::start(program, &plan, &format!("client-{number}"))?);
+            let what = if clients == 1 { "client".into() } else { format!("client-{number}") };
+            self.clients.push(Side::start(program, &plan, &what)?);
         }
         for client in &mut self.clients {
             client.ready(START_PATIENCE)?;
