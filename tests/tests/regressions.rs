@@ -1,4 +1,4 @@
-//! Faults that were there once. Each test failed before its mend.
+//! Faults that were there once, each found by a review or by another test.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -5,7 +5,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use shmipc::{BackPressure, Client, Departure, Doorbell, SendError, Server};
+use shmipc::{BackPressure, Client, Departure, Doorbell, Running, SendError, Server};
 use shmipc_tests::handler::Prober;
 use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
 use shmipc_tests::{Watchdog, unique_name, with_both_doorbells};
@@ -15,6 +15,19 @@ with_both_doorbells!(
     a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy,
     a_client_that_does_not_read_its_replies_delays_nobody,
 );
+
+/// A server whose lanes and queues are full soon.
+fn serve_narrow(test: &str, doorbell: Doorbell, policy: BackPressure) -> (String, Running<Probe>) {
+    let name = unique_name(test);
+    let server = Server::<Probe>::builder(&name)
+        .doorbell(doorbell)
+        .ring_size(4096)
+        .max_queued(8192)
+        .back_pressure(policy)
+        .bind();
+    let running = server.unwrap().serve(Prober::default()).unwrap();
+    (name, running)
+}
 
 /// What the slow client's handler saw.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,14 +64,7 @@ fn stuck_client(name: &str) -> (Client<Probe>, mpsc::Sender<()>, mpsc::Receiver<
 fn missed_events_are_counted_where_they_are_missing(doorbell: Doorbell) {
     const EVENTS: u64 = 3_000;
     let _watchdog = Watchdog::start(60);
-    let name = unique_name("missed");
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .ring_size(4096)
-        .max_queued(8192)
-        .bind()
-        .unwrap();
-    let _running = server.serve(Prober::default()).unwrap();
+    let (name, _running) = serve_narrow("missed", doorbell, BackPressure::DropAndCount);
     let (_stuck, go, log) = stuck_client(&name);
     let other = Client::<Probe>::connect(&name).unwrap();
     for number in 0..EVENTS {
@@ -90,15 +96,7 @@ fn missed_events_are_counted_where_they_are_missing(doorbell: Doorbell) {
 
 fn a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
-    let name = unique_name("too-slow");
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .ring_size(4096)
-        .max_queued(8192)
-        .back_pressure(BackPressure::Close)
-        .bind()
-        .unwrap();
-    let _running = server.serve(Prober::default()).unwrap();
+    let (name, _running) = serve_narrow("too-slow", doorbell, BackPressure::Close);
     let (stuck, go, log) = stuck_client(&name);
     let other = Client::<Probe>::connect(&name).unwrap();
     for _ in 0..50 {
@@ -122,14 +120,7 @@ fn a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy(doorbell: Doorbe
 
 fn a_client_that_does_not_read_its_replies_delays_nobody(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
-    let name = unique_name("replies");
-    let server = Server::<Probe>::builder(&name)
-        .doorbell(doorbell)
-        .ring_size(4096)
-        .max_queued(8192)
-        .bind()
-        .unwrap();
-    let _running = server.serve(Prober::default()).unwrap();
+    let (name, _running) = serve_narrow("replies", doorbell, BackPressure::DropAndCount);
     let slow = Client::<Probe>::builder(&name).spin(Duration::ZERO).connect().unwrap();
     let other = Client::<Probe>::connect(&name).unwrap();
     // Calls that are given up at once: their replies are left lying in the lane.
