@@ -46,7 +46,7 @@ pub(crate) struct Session<P: ShmMessage> {
     context: Context<P>,
     /// Said that this side sleeps.
     parked: bool,
-    /// Where the lane ended when the peer's end was first seen.
+    /// What the lane's frames could not reach beyond when the peer's end was first seen.
     last_position: Option<u64>,
 }
 
@@ -120,8 +120,8 @@ impl<P: ShmMessage> Session<P> {
     /// else what the peer sent up to its end, and not what it sends after that.
     fn is_through(&mut self) -> bool {
         let consumer = self.inbound.consumer();
-        let last = *self.last_position.get_or_insert_with(|| consumer.known_end());
-        self.link.is_closed_here() || consumer.position() >= last
+        let last = *self.last_position.get_or_insert_with(|| consumer.farthest_end());
+        self.link.is_closed_here() || !consumer.has_data() || consumer.position() >= last
     }
 
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
@@ -147,10 +147,10 @@ impl<P: ShmMessage> Session<P> {
         }
     }
 
-    /// Is there a message, as far as the shared position tells? Damage counts: the next look finds
-    /// it.
+    /// Is there a frame? A damaged one counts: the next look finds it.
+    #[inline]
     pub(crate) fn has_data(&mut self) -> bool {
-        self.inbound.consumer().has_data().unwrap_or(true)
+        self.inbound.consumer().has_data()
     }
 
     /// Once in a while: is there anything to do that no bell told? A safeguard against what a peer
@@ -170,8 +170,7 @@ impl<P: ShmMessage> Session<P> {
     pub(crate) fn park(&mut self, stuck: bool) -> bool {
         self.parked = true;
         self.inbound.consumer().announce_wait();
-        // A damaged position is found by the next look.
-        let quiet = stuck || !self.inbound.consumer().has_data().unwrap_or(true);
+        let quiet = stuck || !self.inbound.consumer().has_data();
         if quiet && self.link.ended().is_none() {
             return true;
         }

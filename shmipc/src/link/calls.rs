@@ -191,7 +191,7 @@ impl Calls {
         for _ in 0..DRAIN {
             match reader.next() {
                 Ok(Some(received)) => self.deliver(received, reader),
-                Ok(None) if reader.consumer().has_data() == Ok(true) => {}
+                Ok(None) if reader.consumer().has_data() => {}
                 // Damage is found, and told, by the next caller.
                 Ok(None) | Err(_) => break,
             }
@@ -354,7 +354,7 @@ impl Calls {
         let ended = if has_slept { link.ended_for_certain() } else { link.ended() };
         reader.consumer().announce_wait();
         // What the peer sent before it ended is looked at after its end is certain.
-        let quiet = !reader.consumer().has_data().unwrap_or(true);
+        let quiet = !reader.consumer().has_data();
         if let Some(departure) = ended.filter(|_| quiet) {
             reader.consumer().withdraw_wait();
             return Err(NoAnswer::Ended(departure));

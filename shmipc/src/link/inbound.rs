@@ -1,7 +1,7 @@
 //! Frames to messages: one lane's reading end, which puts fragments together.
 
 use crate::frame::{FragmentFlags, Kind};
-use crate::ring::{Consumer, Violation};
+use crate::ring::{Consumer, FrameBuffer, Violation};
 
 /// Buffers above this are given back after the message that needed them.
 const KEPT_BUFFER: usize = 4 << 20;
@@ -23,7 +23,7 @@ pub(crate) struct Inbound {
     /// Largest message in bytes.
     maximum: usize,
     /// The last whole frame's payload.
-    frame: Vec<u8>,
+    frame: FrameBuffer,
     /// The fragments that came so far, length prefix included.
     assembly: Vec<u8>,
     partial: Option<Partial>,
@@ -44,7 +44,7 @@ impl Inbound {
         Self {
             consumer,
             maximum,
-            frame: Vec::new(),
+            frame: FrameBuffer::default(),
             assembly: Vec::new(),
             partial: None,
             assembled: false,
@@ -72,7 +72,6 @@ impl Inbound {
             if header.kind != Kind::Fragment {
                 self.check_length(u64::from(header.length))?;
                 self.forget_partial();
-                self.frame.clear();
                 self.consumer.take(peeked, &mut self.frame)?;
                 return Ok(Some(Received { kind: header.kind, call_id: header.call_id }));
             }
@@ -85,7 +84,7 @@ impl Inbound {
             } else {
                 self.check_continues(message, before, header.length as usize)?;
             }
-            self.consumer.take(peeked, &mut self.assembly)?;
+            self.consumer.take_after(peeked, &mut self.assembly)?;
             if flags.first {
                 self.begin(message)?;
             }
@@ -104,7 +103,7 @@ impl Inbound {
     /// The last message's bytes.
     #[inline]
     pub(crate) fn payload(&self) -> &[u8] {
-        if self.assembled { &self.assembly[LENGTH_PREFIX..] } else { &self.frame }
+        if self.assembled { &self.assembly[LENGTH_PREFIX..] } else { self.frame.payload() }
     }
 
     /// Gives memory back that one large message needed. Call when its payload is done with.
@@ -113,10 +112,7 @@ impl Inbound {
             self.forget_partial();
             self.assembly.shrink_to(KEPT_BUFFER);
         }
-        if self.frame.capacity() > KEPT_BUFFER {
-            self.frame.clear();
-            self.frame.shrink_to(KEPT_BUFFER);
-        }
+        self.frame.trim(KEPT_BUFFER);
     }
 
     fn check_length(&self, length: u64) -> Result<(), Violation> {
