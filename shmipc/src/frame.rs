@@ -44,6 +44,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The kind with number `byte`.
+    #[inline]
     pub(crate) const fn from_u8(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Notice,
@@ -85,6 +86,7 @@ impl FragmentFlags {
     }
 
     /// The flags in `byte`, unless they say what no fragment can be.
+    #[inline]
     pub(crate) const fn from_u8(byte: u8) -> Option<Self> {
         match Kind::from_u8(byte >> 4) {
             Some(kind) if kind.may_be_cut() && byte & 0b1100 == 0 => {
@@ -132,6 +134,7 @@ pub(crate) enum FrameError {
 
 impl Header {
     /// The header's bytes with `checksum` in its place.
+    #[inline]
     pub(crate) fn to_bytes(self, checksum: u32) -> [u8; HEADER_LENGTH] {
         let mut bytes = [0; HEADER_LENGTH];
         bytes[0..4].copy_from_slice(&self.length.to_le_bytes());
@@ -158,6 +161,7 @@ impl Header {
 
     /// Checks everything in a header that can be checked without the payload, and takes it apart
     /// into header and checksum.
+    #[inline]
     pub(crate) fn parse(bytes: [u8; HEADER_LENGTH]) -> Result<(Self, u32), FrameError> {
         let [l0, l1, l2, l3, c0, c1, c2, c3, kind, flags, r0, r1, i0, i1, i2, i3] = bytes;
         let kind = Kind::from_u8(kind).ok_or(FrameError::UnknownKind(kind))?;

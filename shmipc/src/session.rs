@@ -48,18 +48,22 @@ pub(crate) struct Session<P: ShmMessage> {
     parked: bool,
     /// What the lane's frames could not reach beyond when the peer's end was first seen.
     last_position: Option<u64>,
+    /// The position up to which the lane's room was given back, and who waits for it woken.
+    given: u64,
 }
 
 impl<P: ShmMessage> Session<P> {
     pub(crate) fn new(link: Arc<Link>, inbound: Inbound, context: Context<P>) -> Self {
-        Self { link, inbound, context, parked: false, last_position: None }
+        Self { link, inbound, context, parked: false, last_position: None, given: 0 }
     }
 
+    #[inline]
     pub(crate) fn link(&self) -> &Arc<Link> {
         &self.link
     }
 
     /// Handles up to a batch of messages, and none once this side is stopping.
+    #[inline]
     pub(crate) fn process(
         &mut self,
         service: &mut dyn Service<P>,
@@ -95,7 +99,9 @@ impl<P: ShmMessage> Session<P> {
                 Err(violation) => return Progress::Ended(self.link.accuse(&violation)),
             }
         }
-        self.give_room();
+        if self.inbound.consumer().position() != self.given {
+            self.give_room();
+        }
         if handled > 0 {
             self.inbound.trim();
             progress = Progress::Busy;
@@ -104,6 +110,7 @@ impl<P: ShmMessage> Session<P> {
     }
 
     /// Gives the room of what was taken back, and says whether it may still run.
+    #[inline]
     fn may_run(&mut self, kind: Kind) -> bool {
         if kind == Kind::Request {
             // Before the dispatch: a request behind this position certainly did not start.
@@ -118,12 +125,14 @@ impl<P: ShmMessage> Session<P> {
 
     /// Of a link that ended: is everything handled that is to be? Nothing more if this side ended it;
     /// else what the peer sent up to its end, and not what it sends after that.
+    #[inline]
     fn is_through(&mut self) -> bool {
         let consumer = self.inbound.consumer();
         let last = *self.last_position.get_or_insert_with(|| consumer.farthest_end());
         self.link.is_closed_here() || !consumer.has_data() || consumer.position() >= last
     }
 
+    #[inline]
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
         let (cx, link, payload) = (&self.context, &self.link, self.inbound.payload());
         match received.kind {
@@ -139,8 +148,10 @@ impl<P: ShmMessage> Session<P> {
         }
     }
 
+    #[inline]
     fn give_room(&mut self) {
         let consumer = self.inbound.consumer();
+        self.given = consumer.position();
         consumer.publish();
         if consumer.producer_waits() {
             self.link.ring_for_message_room();

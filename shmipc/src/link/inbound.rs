@@ -52,6 +52,7 @@ impl Inbound {
     }
 
     /// The lane's consumer, for positions and waiting.
+    #[inline]
     pub(crate) fn consumer(&mut self) -> &mut Consumer {
         &mut self.consumer
     }
@@ -107,6 +108,7 @@ impl Inbound {
     }
 
     /// Gives memory back that one large message needed. Call when its payload is done with.
+    #[inline]
     pub(crate) fn trim(&mut self) {
         if self.partial.is_none() {
             self.forget_partial();
@@ -115,12 +117,14 @@ impl Inbound {
         self.frame.trim(KEPT_BUFFER);
     }
 
+    #[inline]
     fn check_length(&self, length: u64) -> Result<(), Violation> {
         // Frames of our own (failure, goodbye, gap) are small, but larger than a tiny maximum.
         let maximum = self.maximum.max(2048) as u64;
         if length <= maximum { Ok(()) } else { Err(Violation::TooLarge { length, maximum }) }
     }
 
+    #[inline]
     fn forget_partial(&mut self) {
         self.partial = None;
         self.assembled = false;

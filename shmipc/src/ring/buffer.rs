@@ -44,6 +44,7 @@ impl FrameBuffer {
     }
 
     /// Gives memory beyond `kept` bytes back, and the last frame with it.
+    #[inline]
     pub(crate) fn trim(&mut self, kept: usize) {
         if self.room.len() > kept + FRAME_ALIGNMENT {
             *self = Self::default();

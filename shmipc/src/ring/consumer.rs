@@ -113,6 +113,7 @@ impl Consumer {
     }
 
     /// Everything before it was taken.
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.head
     }

@@ -45,6 +45,7 @@ pub(crate) struct Label {
 }
 
 impl Label {
+    #[inline]
     pub(crate) const fn new(kind: Kind, call_id: u32) -> Self {
         Self { kind, flags: 0, call_id }
     }
@@ -69,6 +70,7 @@ pub(crate) enum Refused {
 impl Producer {
     /// # Safety
     /// The lane has no other producer in this process.
+    #[inline]
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums, max_message: usize) -> Self {
         let largest_frame = (HEADER_LENGTH + max_message.min(lane.largest_payload())) as u64;
         let small = Box::new(SmallFrame([0; SMALL_FRAME]));
@@ -250,6 +252,7 @@ impl Producer {
         self.publish(start, header, checksum)
     }
 
+    #[inline]
     fn checksum(&self, header: Header, payload: &[u8]) -> u32 {
         match self.checksums {
             Checksums::On => header.checksum(payload),
@@ -371,12 +374,14 @@ struct RingSink {
 
 impl RingSink {
     /// For a frame at `start`, where `room` contiguous bytes are free, at least 64.
+    #[inline]
     fn new(lane: &Lane, start: u64, room: u64) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
         let next = lane.payload_address(start).as_ptr();
         Self { next, left: room as usize - HEADER_LENGTH, written: 0 }
     }
 
+    #[inline]
     fn written(&self) -> u32 {
         self.written
     }
