@@ -110,6 +110,7 @@ impl Outbound {
         let mut state = self.my_turn(link, deadline)?;
         let encoded = state.producer.encode(label, value);
         let wanted = encoded.is_ok() && state.producer.consumer_waits();
+        state.producer.clear_ahead();
         let largest_payload = state.producer.largest_payload();
         // Others may send while a message that did not fit is encoded again.
         let scratch = encoded.is_err().then(|| std::mem::take(&mut state.scratch));

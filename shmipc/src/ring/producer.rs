@@ -14,8 +14,8 @@ use crate::sync::{Ordering, fence};
 /// consumer looks at the header's place all the time, and each look takes the line away from who
 /// writes to it piece by piece.
 const SMALL_FRAME: usize = 512;
-/// Lines behind the published ones that are fetched in advance.
-const LINES_AHEAD: u64 = 2;
+/// Bytes behind what is published in which places of headers are cleared in advance.
+const CLEARED_AHEAD: u64 = 4 * FRAME_ALIGNMENT as u64;
 
 /// The writing end of a lane: one for each lane in all processes.
 pub(crate) struct Producer {
@@ -24,6 +24,9 @@ pub(crate) struct Producer {
     /// Everything before it is published, and the header's place at it is cleared. Always a multiple
     /// of 64.
     tail: u64,
+    /// At multiples of 64 from `tail` up to here no header is there. Never below `tail`, never as far
+    /// as a lap ahead of `cached_head`.
+    cleared: u64,
     /// The consumer's position as last read; can be stale, never ahead.
     cached_head: u64,
     /// The largest frame that this side makes: half the ring at most, or it might never fit behind
@@ -74,7 +77,7 @@ impl Producer {
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums, max_message: usize) -> Self {
         let largest_frame = (HEADER_LENGTH + max_message.min(lane.largest_payload())) as u64;
         let small = Box::new(SmallFrame([0; SMALL_FRAME]));
-        Self { lane, checksums, tail: 0, cached_head: 0, largest_frame, small }
+        Self { lane, checksums, tail: 0, cleared: 0, cached_head: 0, largest_frame, small }
     }
 
     /// The largest payload that this side puts into one frame, in bytes.
@@ -99,6 +102,8 @@ impl Producer {
         label: Label,
         value: &T,
     ) -> Result<u64, Refused> {
+        // The consumer looks at this line; asked for now, it is here when the frame is made.
+        self.lane.prefetch_for_writing(self.tail);
         let mut sink = SmallSink { frame: &mut self.small.0, end: HEADER_LENGTH };
         match codec::encode(value, &mut sink) {
             Ok(()) => {
@@ -140,6 +145,8 @@ impl Producer {
         label: Label,
         value: &T,
     ) -> Result<u64, Refused> {
+        // Also what fails below may leave bytes behind `tail`.
+        self.cleared = self.tail;
         // Three tries, the likely one first: before the end with the room known of, with the room
         // that there is, and after the end.
         if let Some(end) = self.encode_at(self.tail, self.room_before_end(), label, value)? {
@@ -265,9 +272,9 @@ impl Producer {
     #[inline]
     fn publish(&mut self, start: u64, header: Header, checksum: u32) -> u64 {
         let end = start + frame_length(u64::from(header.length));
-        // The next header's place, which the consumer looks at as soon as it has taken this frame. It
-        // is free: `free` keeps a line back.
-        self.lane.presence(end).store(0, Ordering::Relaxed);
+        if end > self.cleared {
+            self.clear(end);
+        }
         let [mut first, mut second] = header.to_words(checksum);
         if start != self.tail {
             self.lane.measure(start).store(first, Ordering::Relaxed);
@@ -280,12 +287,28 @@ impl Producer {
         // SYNC(present): payload, headers and the zero behind them come before it.
         self.lane.presence(self.tail).store(second, Ordering::Release);
         self.tail = end;
-        // The consumer has these lines from the last lap. Getting them back now, while nobody waits,
-        // keeps the next frame's stores from standing before the one that publishes it.
-        for ahead in 1..=LINES_AHEAD {
-            self.lane.prefetch_for_writing(end + ahead * FRAME_ALIGNMENT as u64);
-        }
         end
+    }
+
+    /// Makes `end` a place where no header is: the next one's, which the consumer looks at as soon as
+    /// it has taken the frame before. It is free: `free` keeps a line back.
+    #[inline]
+    fn clear(&mut self, end: u64) {
+        self.lane.presence(end).store(0, Ordering::Relaxed);
+        self.cleared = end;
+    }
+
+    /// Clears places of headers in advance, as far as there is room. To be called after publishing,
+    /// when nobody waits for this side any more: the consumer has those lines from the last lap, and
+    /// getting them back would keep a frame that is small enough from appearing at once.
+    #[inline]
+    pub(crate) fn clear_ahead(&mut self) {
+        let room = self.cached_head + self.lane.capacity() - FRAME_ALIGNMENT as u64;
+        let most = (self.tail + CLEARED_AHEAD).min(room);
+        while self.cleared < most {
+            self.clear(self.cleared + FRAME_ALIGNMENT as u64);
+        }
+        self.lane.prefetch_for_writing(self.cleared + FRAME_ALIGNMENT as u64);
     }
 
     /// Reads the consumer's position. Tells whether there is more room than before.
@@ -335,6 +358,7 @@ impl Producer {
     pub(crate) fn force_position(&mut self, position: u64) {
         self.tail = position;
         self.cached_head = position;
+        self.cleared = position;
     }
 }
 

@@ -118,6 +118,7 @@ impl Outbound {
             match write(&mut state.producer, None) {
                 Ok(end) => {
                     self.notify(link, &state);
+                    state.producer.clear_ahead();
                     return Ok(Sent::At(end));
                 }
                 Err(Trouble::Ring(Refused::NoRoom)) => {}
