@@ -91,6 +91,7 @@
 //! elements without bytes, 256 levels of nesting. 4,032 links for each server. A client must not be
 //! used in a forked child.
 
+mod alarm;
 mod client;
 mod codec;
 mod context;

@@ -112,13 +112,15 @@ pub(crate) fn is_byte_locked(file: &OwnedFd, byte: i64) -> io::Result<bool> {
 }
 
 /// Sleeps while `word` is `expected`, until a wake-up, a signal, or the time-out on the monotonic
-/// clock. The caller cannot tell which, and must not need to.
+/// clock (`None`: whoever calls sees to it that it is woken). The caller cannot tell which, and must
+/// not need to.
 #[cfg(not(loom))]
-pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) {
-    let timeout = libc::timespec {
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+    let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(timeout.subsec_nanos()),
-    };
+    });
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: `word` and `timeout` are valid for the whole call. Without FUTEX_PRIVATE_FLAG the
     // kernel finds the word by its page, so other processes' wake-ups arrive. All failures (EAGAIN,
     // EINTR, ETIMEDOUT) mean the same to the caller: look again.
@@ -128,7 +130,7 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) {
             word.as_ptr(),
             libc::FUTEX_WAIT,
             expected,
-            &raw const timeout,
+            timeout,
             std::ptr::null::<u32>(),
             0,
         );
@@ -249,8 +251,8 @@ mod tests {
     #[test]
     fn a_futex_whose_word_changed_does_not_sleep_and_a_quiet_one_times_out() {
         let word = AtomicU32::new(1);
-        futex_wait(&word, 0, Duration::from_secs(3600));
-        futex_wait(&word, 1, Duration::from_millis(1));
+        futex_wait(&word, 0, None);
+        futex_wait(&word, 1, Some(Duration::from_millis(1)));
         futex_wake(&word);
     }
 }

@@ -1,15 +1,21 @@
 //! The futex doorbell: a word that counts rings. A sleep on an old count returns at once.
+//!
+//! A sleep is bounded by a timer of the kernel's, unless the last one ended by a ring: then the next
+//! ring is likely to come soon too, and the bound is [`crate::alarm`]'s, which costs less.
 
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::alarm;
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys;
 
 pub(super) struct FutexBell {
     word: NonNull<AtomicU32>,
+    /// Not zero: the last sleep ended by a ring.
+    lively: AtomicU32,
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
@@ -22,7 +28,7 @@ impl FutexBell {
     /// # Safety
     /// `word` is valid while `owner` lives.
     pub(super) unsafe fn new(word: NonNull<AtomicU32>, owner: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { word, _owner: owner }
+        Self { word, lively: AtomicU32::new(0), _owner: owner }
     }
 
     fn word(&self) -> &AtomicU32 {
@@ -37,7 +43,19 @@ impl FutexBell {
     }
 
     pub(super) fn sleep(&self, token: u32, timeout: Duration) {
-        sys::futex_wait(self.word(), token, timeout);
+        let word = self.word();
+        let rang = || word.load(Ordering::Relaxed) != token;
+        if self.lively.load(Ordering::Relaxed) == 0 {
+            sys::futex_wait(word, token, Some(timeout));
+            self.lively.store(u32::from(rang()), Ordering::Relaxed);
+            return;
+        }
+        let started = Instant::now();
+        alarm::sleep(word, token, timeout);
+        // The alarm rings too.
+        if !rang() || started.elapsed() >= timeout.min(alarm::PATIENCE) {
+            self.lively.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn ring(&self) {

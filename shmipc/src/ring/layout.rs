@@ -186,7 +186,7 @@ impl Lane {
     pub(crate) fn private(capacity: usize) -> Self {
         #[repr(align(64))]
         #[derive(Clone)]
-        struct Line([u8; 64]);
+        struct Line(#[allow(dead_code, reason = "reached through pointers")] [u8; 64]);
         struct Memory {
             control: LaneControl,
             data: std::cell::UnsafeCell<Box<[Line]>>,

@@ -1,0 +1,207 @@
+//! Bounded sleeps without a timer of the kernel's for each.
+//!
+//! Every sleep here has a bound, and hardly any reaches it: the ring comes after microseconds. Arming
+//! and disarming a timer for each of them costs more than everything else that this library does for
+//! a message (on virtual machines above all, where each is a trap). So who sleeps for a moment tells
+//! one thread, shared by the whole process, until when; that thread sleeps until the earliest of those
+//! moments as it knew them last, and rings for who is overdue. A conversation of ten thousand sleeps
+//! arms twenty timers a second.
+//!
+//! Who is not woken within [`PATIENCE`] is not in a conversation: such a sleeper bounds its next sleep
+//! with a timer of its own ([`crate::doorbell`]), and the thread ends soon after. So idle processes have
+//! no wake-ups on this account.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::sync::{AtomicU32, Ordering};
+use crate::sys;
+
+/// The longest sleep that is bounded here.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+/// How long the thread stays when nobody sleeps.
+const LINGER: Duration = Duration::from_millis(500);
+
+struct Sleeper {
+    key: u64,
+    until: Instant,
+    word: Word,
+}
+
+/// The futex word of a sleeper.
+struct Word(*const AtomicU32);
+
+// SAFETY: an atomic, used from the alarm's thread only under the lock and only while its sleeper is
+// registered, which is as long as the sleeper's borrow of it lasts (`sleep`).
+unsafe impl Send for Word {}
+
+struct Alarm {
+    sleepers: Vec<Sleeper>,
+    last_key: u64,
+    /// Until when the thread sleeps if nobody tells it anything; `None`: there is no thread.
+    planned: Option<Instant>,
+    /// The process that the thread belongs to: a forked child has none.
+    pid: u32,
+}
+
+static ALARM: Mutex<Alarm> =
+    Mutex::new(Alarm { sleepers: Vec::new(), last_key: 0, planned: None, pid: 0 });
+static EARLIER: Condvar = Condvar::new();
+
+fn lock() -> MutexGuard<'static, Alarm> {
+    ALARM.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sleeps while `word` is `expected`, until a wake-up, a signal, or the time-out, which changes the
+/// word: it counts rings. At most [`PATIENCE`].
+pub(crate) fn sleep(word: &AtomicU32, expected: u32, timeout: Duration) {
+    let timeout = timeout.min(PATIENCE);
+    match Registered::new(word, Instant::now() + timeout) {
+        Some(registered) => {
+            sys::futex_wait(word, expected, None);
+            drop(registered);
+        }
+        None => sys::futex_wait(word, expected, Some(timeout)),
+    }
+}
+
+/// A sleeper as long as the alarm's thread knows it.
+struct Registered(u64);
+
+impl Registered {
+    /// `None` where there is no thread to ring.
+    fn new(word: &AtomicU32, until: Instant) -> Option<Self> {
+        let mut alarm = lock();
+        let pid = std::process::id();
+        if alarm.pid != pid {
+            // The parent's sleepers sleep on in the parent.
+            alarm.sleepers.clear();
+            (alarm.planned, alarm.pid) = (None, pid);
+        }
+        match alarm.planned {
+            None => {
+                let builder = thread::Builder::new().name("shmipc-alarm".into());
+                builder.spawn(run).ok()?;
+                alarm.planned = Some(until);
+            }
+            Some(planned) if until < planned => {
+                alarm.planned = Some(until);
+                EARLIER.notify_one();
+            }
+            Some(_) => {}
+        }
+        alarm.last_key += 1;
+        let key = alarm.last_key;
+        alarm.sleepers.push(Sleeper { key, until, word: Word(word) });
+        Some(Self(key))
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut alarm = lock();
+        if let Some(index) = alarm.sleepers.iter().position(|sleeper| sleeper.key == self.0) {
+            alarm.sleepers.swap_remove(index);
+        }
+    }
+}
+
+/// The alarm's thread.
+fn run() {
+    let mut alarm = lock();
+    let mut lonely = None;
+    loop {
+        let now = Instant::now();
+        alarm.sleepers.retain(|sleeper| {
+            let overdue = sleeper.until <= now;
+            if overdue {
+                // SAFETY: registered, so its sleeper still borrows the word; it leaves the list only
+                // under this lock.
+                ring(unsafe { &*sleeper.word.0 });
+            }
+            !overdue
+        });
+        let next = alarm.sleepers.iter().map(|sleeper| sleeper.until).min();
+        let until = match next {
+            Some(next) => {
+                lonely = None;
+                next
+            }
+            None => {
+                let since = *lonely.get_or_insert(now);
+                if now >= since + LINGER {
+                    alarm.planned = None;
+                    return;
+                }
+                since + LINGER
+            }
+        };
+        alarm.planned = Some(until);
+        let waited = EARLIER.wait_timeout(alarm, until.saturating_duration_since(now));
+        alarm = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Ends sleeps on the word, also those that only just begin.
+fn ring(word: &AtomicU32) {
+    // SYNC(bell): as any ring.
+    word.fetch_add(1, Ordering::Release);
+    sys::futex_wake(word);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_sleep_that_nobody_ends_ends_by_itself() {
+        let word = AtomicU32::new(7);
+        for _ in 0..5 {
+            let started = Instant::now();
+            let expected = word.load(Ordering::Relaxed);
+            sleep(&word, expected, Duration::from_millis(5));
+            // Only a signal ends it sooner, and then nobody rang.
+            let rang = word.load(Ordering::Relaxed) != expected;
+            assert!(rang == (started.elapsed() >= Duration::from_millis(5)));
+        }
+    }
+
+    #[test]
+    fn an_earlier_sleeper_does_not_wait_for_a_later_one() {
+        let long = Arc::new(AtomicU32::new(0));
+        let for_thread = Arc::clone(&long);
+        let sleeper = thread::spawn(move || sleep(&for_thread, 0, PATIENCE));
+        let short = AtomicU32::new(0);
+        sleep(&short, 0, Duration::from_millis(1));
+        sleeper.join().unwrap();
+    }
+
+    #[test]
+    fn a_word_that_changed_is_not_slept_on() {
+        let word = AtomicU32::new(1);
+        sleep(&word, 0, PATIENCE);
+        assert_eq!(word.load(Ordering::Relaxed), 1, "nobody had to ring");
+    }
+
+    /// Many sleepers of all lengths at once, and a pause in which the thread ends: none is forgotten.
+    #[test]
+    fn no_sleeper_is_forgotten() {
+        for _ in 0..2 {
+            let sleepers = (0..16_u64).map(|number| {
+                thread::spawn(move || {
+                    let word = AtomicU32::new(0);
+                    for round in 0..40 {
+                        let expected = word.load(Ordering::Relaxed);
+                        sleep(&word, expected, Duration::from_micros(100 * (number + round % 7)));
+                    }
+                })
+            });
+            for sleeper in sleepers.collect::<Vec<_>>() {
+                sleeper.join().unwrap();
+            }
+            thread::sleep(LINGER + Duration::from_millis(100));
+        }
+    }
+}
