@@ -100,6 +100,8 @@ fn server_builder<P: ShmMessage>(plan: &Plan) -> ServerBuilder<P> {
     };
     match plan.workload {
         Workload::IdleLinks => builder.max_links(plan.idle_links + 8),
+        // As the docs of `ring_size` advise for large messages.
+        Workload::Blob64k | Workload::Blob1m => builder.ring_size(std::env::var("RS").ok().and_then(|s| s.parse().ok()).unwrap_or(8 << 20)),
         _ => builder,
     }
 }

@@ -29,7 +29,7 @@ use queue::Queued;
 pub(crate) use queue::WhenFull;
 
 /// Buffers above this are given back after the message that needed them.
-const KEPT_BUFFER: usize = 1 << 20;
+const KEPT_BUFFER: usize = 4 << 20;
 
 /// One lane's writing end.
 pub(crate) struct Outbound {

@@ -4,8 +4,12 @@
 use std::ptr;
 
 use super::{FrameBuffer, Lane, Violation};
-use crate::frame::{self, Checksums, HEADER_LENGTH, Header, Kind, frame_length};
+use crate::frame::{self, Checksum, Checksums, Header, Kind, frame_length};
 use crate::sync::{Ordering, fence};
+
+/// Larger payloads are copied out and hashed so many bytes at a time, while they are in the nearest
+/// cache.
+const BLOCK: usize = 16 << 10;
 
 /// The reading end of a lane: one for each lane in all processes.
 pub(crate) struct Consumer {
@@ -69,12 +73,28 @@ impl Consumer {
         buffer: &mut FrameBuffer,
     ) -> Result<(), Violation> {
         let length = peeked.header.length as usize;
-        let whole = buffer.prepare(peeked.header.to_bytes(0), length);
-        self.copy_payload(&peeked, whole);
-        if self.checksums == Checksums::On {
-            frame::verify(peeked.checksum, frame::checksum_of(whole))
-                .map_err(|error| Violation::Frame { position: self.head, error })?;
-        }
+        let whole = buffer.prepare(length);
+        let (payload, behind) = whole.split_at_mut(length);
+        let computed = match self.checksums {
+            Checksums::Off => {
+                self.copy_payload(&peeked, 0, payload);
+                peeked.checksum
+            }
+            Checksums::On if length > BLOCK => {
+                let mut checksum = Checksum::default();
+                for (number, block) in payload.chunks_mut(BLOCK).enumerate() {
+                    self.copy_payload(&peeked, number * BLOCK, block);
+                    checksum.update(block);
+                }
+                checksum.finish(peeked.header)
+            }
+            Checksums::On => {
+                self.copy_payload(&peeked, 0, payload);
+                behind.copy_from_slice(&peeked.header.to_bytes(0));
+                frame::checksum_of(whole)
+            }
+        };
+        self.verify(&peeked, computed)?;
         self.head += frame_length(length as u64);
         Ok(())
     }
@@ -98,8 +118,7 @@ impl Consumer {
         // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
         unsafe { bytes.set_len(start + length) };
         if self.checksums == Checksums::On {
-            frame::verify(peeked.checksum, peeked.header.checksum(&bytes[start..]))
-                .map_err(|error| Violation::Frame { position: self.head, error })?;
+            self.verify(&peeked, peeked.header.checksum(&bytes[start..]))?;
         }
         self.head += frame_length(length as u64);
         Ok(())
@@ -193,8 +212,7 @@ impl Consumer {
 
     fn skip_pad(&mut self, pad: &Peeked) -> Result<(), Violation> {
         if self.checksums == Checksums::On {
-            frame::verify(pad.checksum, pad.header.checksum(&[]))
-                .map_err(|error| Violation::Frame { position: self.head, error })?;
+            self.verify(pad, pad.header.checksum(&[]))?;
         }
         let length = frame_length(u64::from(pad.header.length));
         if length != self.lane.to_end(self.head) {
@@ -204,16 +222,25 @@ impl Consumer {
         Ok(())
     }
 
-    /// Copies the payload behind the header in `whole`, which is as long as header and payload.
+    /// Copies the payload from its byte number `from` on, as much as `target` takes. Whatever is asked
+    /// for beyond the payload's end is a fault of this module.
     #[inline]
-    fn copy_payload(&self, peeked: &Peeked, whole: &mut [u8]) {
-        let target = &mut whole[HEADER_LENGTH..];
-        let source = self.lane.payload_address(peeked.position).as_ptr();
+    fn copy_payload(&self, peeked: &Peeked, from: usize, target: &mut [u8]) {
+        debug_assert!(from + target.len() <= peeked.header.length as usize);
+        let payload = self.lane.payload_address(peeked.position).as_ptr();
         // SAFETY: `read_header` checked that header and payload lie inside the data (`peeked` is
-        // private and unchanged since), and `target` is as long as the payload. The two do not
-        // overlap: one is shared, the other private. The producer's process may write meanwhile: the
-        // copy may then be torn, which the checksum finds, and is used only after that.
+        // private and unchanged since), and `take`, the one caller, asks for parts of the payload.
+        let source = unsafe { payload.add(from) };
+        // SAFETY: as above; `target` is private, so the two do not overlap. The producer's process may
+        // write meanwhile: the copy may then be torn, which the checksum finds, and is used only after
+        // that.
         unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
+    }
+
+    #[inline]
+    fn verify(&self, peeked: &Peeked, computed: u32) -> Result<(), Violation> {
+        frame::verify(peeked.checksum, computed)
+            .map_err(|error| Violation::Frame { position: self.head, error })
     }
 
     /// Starts at a position other than 0, for tests of the wrap.

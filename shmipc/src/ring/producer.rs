@@ -7,13 +7,18 @@ use serde::Serialize;
 
 use super::{Lane, Violation};
 use crate::codec::{self, EncodeError, EncodeFailure, Sink};
-use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
+use crate::frame::{
+    self, Checksum, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length,
+};
 use crate::sync::{Ordering, fence};
 
 /// Frames up to this length are made in private memory and copied into the ring in one go: the
 /// consumer looks at the header's place all the time, and each look takes the line away from who
 /// writes to it piece by piece.
 const SMALL_FRAME: usize = 512;
+/// Longer pieces of a payload are hashed and copied so many bytes at a time, while they are in the
+/// nearest cache.
+const BLOCK: usize = 16 << 10;
 /// Bytes behind what is published in which places of headers are cleared in advance.
 const CLEARED_AHEAD: u64 = 4 * FRAME_ALIGNMENT as u64;
 
@@ -104,37 +109,37 @@ impl Producer {
     ) -> Result<u64, Refused> {
         // The consumer looks at this line; asked for now, it is here when the frame is made.
         self.lane.prefetch_for_writing(self.tail);
-        let mut sink = SmallSink { frame: &mut self.small.0, end: HEADER_LENGTH };
+        let mut sink = SmallSink { frame: &mut self.small.0, length: 0 };
         match codec::encode(value, &mut sink) {
             Ok(()) => {
-                let end = sink.end;
-                self.write_small(label, end)
+                let length = sink.length;
+                self.write_small(label, length)
             }
             Err(EncodeFailure::Full) => self.encode_in_place(label, value),
             Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
         }
     }
 
-    /// Publishes the frame whose payload stands in `small` up to `end`.
+    /// Publishes a frame with the first `length` bytes of `small`, behind which a header has room.
     #[inline]
-    fn write_small(&mut self, label: Label, end: usize) -> Result<u64, Refused> {
-        let length = end - HEADER_LENGTH;
-        if end as u64 > self.largest_frame {
+    fn write_small(&mut self, label: Label, length: usize) -> Result<u64, Refused> {
+        if (HEADER_LENGTH + length) as u64 > self.largest_frame {
             return Err(Refused::NoRoom);
         }
         let start = self.find_room(length)?;
         let header = label.header(length as u32);
-        let whole = &mut self.small.0[..end];
+        let whole = &mut self.small.0[..length + HEADER_LENGTH];
         let checksum = match self.checksums {
             Checksums::On => {
-                whole[..HEADER_LENGTH].copy_from_slice(&header.to_bytes(0));
+                whole[length..].copy_from_slice(&header.to_bytes(0));
                 frame::checksum_of(whole)
             }
             Checksums::Off => 0,
         };
-        let mut sink = RingSink::new(&self.lane, start, frame_length(length as u64));
+        let room = frame_length(length as u64);
+        let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
         // `find_room` found room for it.
-        let fits = sink.put(&whole[HEADER_LENGTH..]);
+        let fits = sink.put(&whole[..length]);
         debug_assert!(fits);
         Ok(self.publish(start, header, checksum))
     }
@@ -169,11 +174,13 @@ impl Producer {
     pub(crate) fn write(&mut self, label: Label, parts: [&[u8]; 2]) -> Result<u64, Refused> {
         let length = parts[0].len() + parts[1].len();
         let start = self.find_room(length)?;
-        let mut sink = RingSink::new(&self.lane, start, frame_length(length as u64));
+        let room = frame_length(length as u64);
+        let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         // `find_room` found room for both.
         let fits = sink.put(parts[0]) && sink.put(parts[1]);
         debug_assert!(fits);
-        Ok(self.finish(start, label, length as u32))
+        let (header, checksum) = sink.finish(label);
+        Ok(self.publish(start, header, checksum))
     }
 
     /// Where a frame with `length` payload bytes can start: at the position, or behind the ring's end.
@@ -235,35 +242,15 @@ impl Producer {
         if room < HEADER_LENGTH as u64 {
             return Ok(None);
         }
-        let mut sink = RingSink::new(&self.lane, start, room.min(self.largest_frame));
+        let room = room.min(self.largest_frame);
+        let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         match codec::encode(value, &mut sink) {
             Ok(()) => {
-                let length = sink.written();
-                Ok(Some(self.finish(start, label, length)))
+                let (header, checksum) = sink.finish(label);
+                Ok(Some(self.publish(start, header, checksum)))
             }
             Err(EncodeFailure::Full) => Ok(None),
             Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
-        }
-    }
-
-    /// Publishes the frame whose payload stands in the ring behind the header's place at `start`.
-    fn finish(&mut self, start: u64, label: Label, length: u32) -> u64 {
-        let header = label.header(length);
-        let payload = self.lane.payload_address(start).as_ptr();
-        // SAFETY: `finish` is called with `length` payload bytes just written behind the header's
-        // place at `start` (`encode_at`, `write`), inside the data. The consumer's process could
-        // change them, which it never does if it is correct; the slice is only hashed, so a wrong
-        // one costs a wrong checksum.
-        let payload = unsafe { slice::from_raw_parts(payload, length as usize) };
-        let checksum = self.checksum(header, payload);
-        self.publish(start, header, checksum)
-    }
-
-    #[inline]
-    fn checksum(&self, header: Header, payload: &[u8]) -> u32 {
-        match self.checksums {
-            Checksums::On => header.checksum(payload),
-            Checksums::Off => 0,
         }
     }
 
@@ -281,7 +268,11 @@ impl Producer {
             self.lane.presence(start).store(second, Ordering::Relaxed);
             let length = (start - self.tail) as u32 - HEADER_LENGTH as u32;
             let pad = Label::new(Kind::Pad, 0).header(length);
-            [first, second] = pad.to_words(self.checksum(pad, &[]));
+            let checksum = match self.checksums {
+                Checksums::On => pad.checksum(&[]),
+                Checksums::Off => 0,
+            };
+            [first, second] = pad.to_words(checksum);
         }
         self.lane.measure(self.tail).store(first, Ordering::Relaxed);
         // SYNC(present): payload, headers and the zero behind them come before it.
@@ -367,66 +358,100 @@ pub(crate) fn has_news(lane: &Lane, seen_head: u64) -> bool {
     lane.control().head.load(Ordering::Relaxed) != seen_head
 }
 
-/// Payload bytes on their way into private memory, behind the place of their header.
+/// Payload bytes on their way into private memory, which keeps room for a header behind them.
 struct SmallSink<'a> {
     frame: &'a mut [u8; SMALL_FRAME],
-    /// Where the next byte goes.
-    end: usize,
+    length: usize,
 }
 
 impl Sink for SmallSink<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> bool {
-        let end = self.end + bytes.len();
-        let Some(place) = self.frame.get_mut(self.end..end) else {
+        let end = self.length + bytes.len();
+        let Some(place) = self.frame[..SMALL_FRAME - HEADER_LENGTH].get_mut(self.length..end)
+        else {
             return false;
         };
         place.copy_from_slice(bytes);
-        self.end = end;
+        self.length = end;
         true
     }
 }
 
 /// Payload bytes on their way into the ring, behind the place of their header.
 struct RingSink {
-    /// The next free byte.
-    next: *mut u8,
-    /// Bytes free from `next` on.
-    left: usize,
-    written: u32,
+    /// Where the payload starts.
+    payload: *mut u8,
+    /// Payload bytes for which there is room.
+    room: usize,
+    written: usize,
+    /// The checksum of the first `hashed` bytes; `None` where checksums are off.
+    checksum: Option<Checksum>,
+    hashed: usize,
 }
 
 impl RingSink {
-    /// For a frame at `start`, where `room` contiguous bytes are free, at least 64.
+    /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
     #[inline]
-    fn new(lane: &Lane, start: u64, room: u64) -> Self {
+    fn new(lane: &Lane, start: u64, room: u64, checksums: Checksums) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
-        let next = lane.payload_address(start).as_ptr();
-        Self { next, left: room as usize - HEADER_LENGTH, written: 0 }
+        let payload = lane.payload_address(start).as_ptr();
+        let room = room as usize - HEADER_LENGTH;
+        let checksum = (checksums == Checksums::On).then(Checksum::default);
+        Self { payload, room, written: 0, checksum, hashed: 0 }
     }
 
     #[inline]
-    fn written(&self) -> u32 {
-        self.written
+    fn copy(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.len() <= self.room - self.written);
+        // SAFETY: `written <= room`, so the pointer stays inside the room or just past it.
+        let next = unsafe { self.payload.add(self.written) };
+        // SAFETY: as many bytes from `next` on (`put` has checked) are free room of the ring that only
+        // this process's one producer writes (`Producer::new`), and `bytes` is private memory, so they
+        // do not overlap.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), next, bytes.len()) };
+        self.written += bytes.len();
+    }
+
+    /// Hashes what was written and not hashed yet.
+    fn catch_up(&mut self) {
+        let Some(checksum) = &mut self.checksum else { return };
+        // SAFETY: `hashed <= written`, so the pointer stays inside what was written or just past it.
+        let start = unsafe { self.payload.add(self.hashed) };
+        // SAFETY: just written, inside the data. The consumer's process could change the bytes, which
+        // it never does if it is correct; they are only hashed, so a wrong one costs a wrong checksum.
+        let pending = unsafe { slice::from_raw_parts(start, self.written - self.hashed) };
+        checksum.update(pending);
+        self.hashed = self.written;
+    }
+
+    /// The header and checksum of what was written.
+    fn finish(mut self, label: Label) -> (Header, u32) {
+        self.catch_up();
+        // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
+        let header = label.header(self.written as u32);
+        (header, self.checksum.map_or(0, |checksum| checksum.finish(header)))
     }
 }
 
 impl Sink for RingSink {
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() > self.left {
+        if bytes.len() > self.room - self.written {
             return false;
         }
-        // SAFETY: `left` bytes from `next` on are free room of the ring that only this process's one
-        // producer writes (`Producer::new`), and `bytes` is private memory, so they do not overlap.
-        unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), self.next, bytes.len());
+        if bytes.len() <= BLOCK || self.checksum.is_none() {
+            self.copy(bytes);
+            return true;
         }
-        // SAFETY: `bytes.len() <= left`, so the pointer stays inside the room or just past it.
-        self.next = unsafe { self.next.add(bytes.len()) };
-        self.left -= bytes.len();
-        // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
-        self.written += bytes.len() as u32;
+        self.catch_up();
+        for block in bytes.chunks(BLOCK) {
+            if let Some(checksum) = &mut self.checksum {
+                checksum.update(block);
+            }
+            self.copy(block);
+            self.hashed = self.written;
+        }
         true
     }
 }
