@@ -149,10 +149,12 @@ impl Bell {
             Inner::Futex(bell) => bell.sleep(token, timeout),
             Inner::Event(bell) => bell.sleep(timeout),
         }
+        crate::step::reach("wake");
     }
 
     /// Wakes who sleeps.
     pub(crate) fn ring(&self) {
+        crate::step::reach("ring.before");
         match &self.0 {
             Inner::Futex(bell) => bell.ring(),
             Inner::Event(bell) => bell.ring(),

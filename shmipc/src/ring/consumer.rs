@@ -70,6 +70,7 @@ impl Consumer {
     pub(crate) fn take(&mut self, peeked: Peeked, buffer: &mut Vec<u8>) -> Result<(), Violation> {
         debug_assert_eq!(peeked.position, self.head);
         self.copy_payload(&peeked, buffer)?;
+        crate::step::reach("take.copied");
         self.head += frame_length(u64::from(peeked.header.length));
         Ok(())
     }
@@ -100,6 +101,7 @@ impl Consumer {
             self.published = self.head;
             // SYNC(head): the copies made out of the ring come before it.
             self.lane.control().head.store(self.head, Ordering::Release);
+            crate::step::reach("take.published");
         }
     }
 

@@ -115,6 +115,7 @@ impl Producer {
         } else {
             return Err(Refused::NoRoom);
         };
+        crate::step::reach("reserve");
         let mut sink = RingSink::new(&self.lane, start, needed);
         // Both fit: `needed` bytes are free at `start`.
         let fits = sink.put(parts[0]) && sink.put(parts[1]);
@@ -165,6 +166,7 @@ impl Producer {
         if room < HEADER_LENGTH as u64 {
             return Ok(None);
         }
+        crate::step::reach("reserve");
         let mut sink = RingSink::new(&self.lane, start, room.min(self.largest_frame));
         match codec::encode(value, &mut sink) {
             Ok(()) => {
@@ -217,9 +219,11 @@ impl Producer {
 
     #[inline]
     fn publish(&mut self, end: u64) -> u64 {
+        crate::step::reach("publish.before");
         self.tail = end;
         // SYNC(tail): everything written to the data before becomes visible with it.
         self.lane.control().tail.store(end, Ordering::Release);
+        crate::step::reach("publish.after");
         // The consumer has the next frame's lines from the last lap. Getting them back now, while
         // nobody waits, keeps the next frame's stores from standing before its position's.
         self.lane.prefetch_for_writing(end);
@@ -315,6 +319,7 @@ impl Sink for RingSink {
         }
         // SAFETY: `bytes.len() <= left`, so the pointer stays inside the room or just past it.
         self.next = unsafe { self.next.add(bytes.len()) };
+        crate::step::reach("encode");
         self.left -= bytes.len();
         // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
         self.written += bytes.len() as u32;

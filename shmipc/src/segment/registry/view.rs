@@ -137,6 +137,7 @@ impl SlotClaim<'_> {
     /// Offers the announced link to the server.
     pub(crate) fn offer(&self) {
         self.slot.request.store(REQUEST_READY, Ordering::Release);
+        crate::step::reach("hand-over.offered");
         summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
     }
 

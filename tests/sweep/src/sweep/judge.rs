@@ -1,0 +1,108 @@
+//! What must hold after a trial.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use super::Sweep;
+use crate::ledger::{Ledger, TOLD_NOT_STARTED, TOLD_REPLY};
+use crate::plan::{Plan, Side};
+use crate::post::until;
+use crate::shm;
+use crate::tally::Fault;
+
+/// How long a name may stay: the server looks for dead claimers once a second.
+const NAME_PATIENCE: Duration = Duration::from_secs(4);
+
+impl Sweep {
+    pub(super) fn judge(&mut self, plan: &Plan, disturbed_before: u64) -> anyhow::Result<()> {
+        for (fault, times, what) in findings(self.ledger, plan.side) {
+            self.fault(plan, fault, times, &what);
+        }
+        let disturbed = self.ledger.disturbed.load(SeqCst) - disturbed_before;
+        if disturbed > 0 {
+            self.fault(plan, Fault::DisturbedOthers, disturbed, "a bystander noticed something");
+        }
+        let killed = self.ledger.killed_at.load(SeqCst);
+        let noticed = self.ledger.noticed_at.load(SeqCst);
+        if killed > 0 && noticed > killed {
+            let trial = format!("trial {}, {:?} killed at {:?}", plan.number, plan.side, plan.at);
+            self.tally.noticed_after(noticed - killed, trial);
+        }
+        self.check_names(plan);
+        self.check_survivors(plan);
+        Ok(())
+    }
+
+    /// Is anything left in shared memory that was not there before?
+    pub(super) fn check_names(&mut self, plan: &Plan) {
+        let mut new = Vec::new();
+        if !until(NAME_PATIENCE, || {
+            new = shm::names();
+            new.retain(|name| !self.known_names.contains(name));
+            new.is_empty()
+        }) {
+            self.known_names.extend(new.iter().cloned());
+            self.fault(plan, Fault::LeakedNames, new.len() as u64, &format!("left: {new:?}"));
+        }
+    }
+
+    fn check_survivors(&mut self, plan: &Plan) {
+        let complaints: Vec<String> = match plan.side {
+            Side::Client if plan.wants_stale_name() => Vec::new(),
+            Side::Client => self.post(plan).server.complaint().into_iter().collect(),
+            Side::Server => {
+                self.workers.iter_mut().filter_map(super::Survivor::complaint).collect()
+            }
+        };
+        for what in complaints {
+            self.fault(plan, Fault::LeakedFds, 1, &format!("a survivor's {what}"));
+        }
+    }
+}
+
+/// What the ledger says is wrong.
+fn findings(ledger: &Ledger, victim: Side) -> Vec<(Fault, u64, String)> {
+    let mut findings = Vec::new();
+    let counts = [
+        (Fault::Lost, &ledger.lost, "messages were left out"),
+        (Fault::Repeated, &ledger.repeated, "messages came twice or out of order"),
+        (Fault::Damaged, &ledger.damaged, "messages were damaged"),
+        (Fault::WrongOutcome, &ledger.wrong_outcome, "errors that no kill explains"),
+    ];
+    for (fault, count, what) in counts {
+        let count = count.load(SeqCst);
+        if count > 0 {
+            findings.push((fault, count, format!("{count} {what}")));
+        }
+    }
+    for stream in ledger.used_streams() {
+        let [attempted, sent, received] =
+            [&stream.attempted, &stream.sent, &stream.received].map(|word| word.load(SeqCst));
+        if received > attempted {
+            let what = format!("{received} messages came of {attempted}");
+            findings.push((Fault::Damaged, received - attempted, what));
+        }
+        // What a client's send put into the lane is the server's, whatever becomes of the client.
+        if victim == Side::Client && stream.is_up.load(SeqCst) == 1 && received < sent {
+            let what = format!("of {sent} messages sent, {received} came");
+            findings.push((Fault::Lost, sent - received, what));
+        }
+    }
+    for ticket in ledger.used_tickets() {
+        let (ran, told) = (ticket.ran.load(SeqCst), ticket.told.load(SeqCst));
+        if ran > 1 {
+            findings.push((Fault::Repeated, 1, format!("a request ran {ran} times")));
+        }
+        if told == TOLD_NOT_STARTED && ran > 0 {
+            findings.push((
+                Fault::WrongOutcome,
+                1,
+                "a request that ran was \"not started\"".into(),
+            ));
+        }
+        if told == TOLD_REPLY && ran == 0 {
+            findings.push((Fault::WrongOutcome, 1, "a reply to a request that never ran".into()));
+        }
+    }
+    findings
+}
