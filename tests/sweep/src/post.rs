@@ -36,6 +36,19 @@ impl Survivor {
         (self.process.descriptors(), std::fs::read_dir(tasks).map_or(0, Iterator::count))
     }
 
+    /// Names of its threads, and where its descriptors lead.
+    fn details(&self) -> String {
+        let pid = self.process.pid();
+        let list = |what: &str| std::fs::read_dir(format!("/proc/{pid}/{what}"));
+        let threads = list("task").into_iter().flatten().flatten();
+        let names =
+            threads.filter_map(|entry| std::fs::read_to_string(entry.path().join("comm")).ok());
+        let descriptors = list("fd").into_iter().flatten().flatten();
+        let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
+        format!("{names:?} {:?}", targets.collect::<Vec<_>>())
+    }
+
     /// To be called when it should be idle again: what is not as it was?
     pub(crate) fn complaint(&mut self) -> Option<String> {
         self.trials += 1;
@@ -53,7 +66,8 @@ impl Survivor {
         }) {
             // Told once.
             self.normal = Some(facts);
-            return Some(format!("descriptors and threads: {normal:?}, then {facts:?}"));
+            let details = self.details();
+            return Some(format!("descriptors and threads: {normal:?}, then {facts:?}: {details}"));
         }
         if self.trials == WARM || self.trials > WARM && self.trials.is_multiple_of(50) {
             let now = self.process.resident();
@@ -100,16 +114,18 @@ pub(crate) fn role(role: &str, name: &str, ledger: &OwnedFd) -> Vec<String> {
     [role, "--name", name, "--ledger", &ledger].map(String::from).to_vec()
 }
 
-/// Looks again and again; `false`: not within `patience`.
+/// Looks again and again; `false`: not within `patience`. A machine that stood still meanwhile is not
+/// held against anybody: so many looks must have been in vain, too.
 pub(crate) fn until(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    const LOOKS: u32 = 1_000;
     let started = Instant::now();
-    loop {
-        if holds() {
-            return true;
-        }
-        if started.elapsed() > patience {
+    let mut looks = 0;
+    while !holds() {
+        looks += 1;
+        if looks > LOOKS && started.elapsed() > patience {
             return false;
         }
         thread::sleep(Duration::from_micros(100));
     }
+    true
 }

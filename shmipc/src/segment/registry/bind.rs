@@ -250,6 +250,14 @@ impl Registry {
     }
 }
 
+#[cfg(test)]
+impl Registry {
+    /// Ends like a server that is killed: the kernel takes its lock, the name stays.
+    pub(super) fn die(self) {
+        self.released.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
 impl Drop for Registry {
     fn drop(&mut self) {
         self.release();
