@@ -42,7 +42,7 @@ impl Fault {
 }
 
 /// The slowest notices that are told.
-const SLOWEST: usize = 5;
+const SLOWEST: usize = 8;
 
 /// Counts of everything.
 pub(crate) struct Tally {

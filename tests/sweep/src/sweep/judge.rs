@@ -25,7 +25,7 @@ impl Sweep {
         let killed = self.ledger.killed_at.load(SeqCst);
         let noticed = self.ledger.noticed_at.load(SeqCst);
         if killed > 0 && noticed > killed {
-            let trial = format!("trial {}, {:?} killed at {:?}", plan.number, plan.side, plan.at);
+            let trial = format!("{plan:?}");
             self.tally.noticed_after(noticed - killed, trial);
         }
         self.check_names(plan);
@@ -105,4 +105,54 @@ fn findings(ledger: &Ledger, victim: Side) -> Vec<(Fault, u64, String)> {
         }
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{self, TOLD_MAY_HAVE_RUN};
+
+    fn faults(ledger: &Ledger, victim: Side) -> Vec<(Fault, u64)> {
+        findings(ledger, victim).into_iter().map(|(fault, times, _)| (fault, times)).collect()
+    }
+
+    /// One ledger for each process, so one test after the other.
+    #[test]
+    fn every_kind_of_fault_is_seen() {
+        let (ledger, _descriptor) = ledger::create().unwrap();
+        assert_eq!(faults(ledger, Side::Client), []);
+
+        let (number, stream) = ledger.new_stream(true).unwrap();
+        stream.attempted.store(4, SeqCst);
+        ledger.receive(number, 0, true);
+        assert_eq!(faults(ledger, Side::Server), [], "a prefix is what a death leaves");
+        ledger.receive(number, 2, true);
+        assert_eq!(faults(ledger, Side::Server), [(Fault::Lost, 1)]);
+        ledger.receive(number, 1, true);
+        assert_eq!(faults(ledger, Side::Server), [(Fault::Lost, 1), (Fault::Repeated, 1)]);
+
+        ledger.reset();
+        let (number, stream) = ledger.new_stream(true).unwrap();
+        stream.attempted.store(3, SeqCst);
+        stream.sent.store(2, SeqCst);
+        ledger.receive(number, 0, true);
+        assert_eq!(faults(ledger, Side::Client), [(Fault::Lost, 1)], "sent, and never came");
+        ledger.receive(number, 1, false);
+        assert_eq!(faults(ledger, Side::Client), [(Fault::Damaged, 1)]);
+        stream.attempted.store(1, SeqCst);
+        stream.sent.store(1, SeqCst);
+        assert_eq!(faults(ledger, Side::Client), [(Fault::Damaged, 1); 2], "never sent");
+
+        ledger.reset();
+        let (number, ticket) = ledger.new_ticket().unwrap();
+        ticket.told.store(TOLD_REPLY, SeqCst);
+        assert_eq!(faults(ledger, Side::Server), [(Fault::WrongOutcome, 1)]);
+        ledger.run(number, true);
+        assert_eq!(faults(ledger, Side::Server), []);
+        ticket.told.store(TOLD_NOT_STARTED, SeqCst);
+        assert_eq!(faults(ledger, Side::Server), [(Fault::WrongOutcome, 1)]);
+        ticket.told.store(TOLD_MAY_HAVE_RUN, SeqCst);
+        ledger.run(number, true);
+        assert_eq!(faults(ledger, Side::Server), [(Fault::Repeated, 1)]);
+    }
 }
