@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use memmap2::{MmapOptions, MmapRaw};
@@ -42,6 +44,9 @@ pub(crate) struct Ledger {
     next_ticket: AtomicU64,
     /// Whatever happened to those who have nothing to do with the victim. Never reset.
     pub(crate) disturbed: AtomicU64,
+    /// How long the machine let a thread of the conductor wait that only wanted to run for a moment, in
+    /// nanoseconds, all in all. Never reset.
+    pub(crate) stalled: AtomicU64,
     pub(crate) streams: [Stream; STREAMS],
     pub(crate) tickets: [Ticket; TICKETS],
 }
@@ -200,6 +205,24 @@ impl Ledger {
     /// A survivor learnt that the victim is gone.
     pub(crate) fn notice(&self) {
         self.noticed_at.fetch_max(now(), SeqCst);
+    }
+
+    /// What a machine that stood still, or had too much to do, added to all times so far.
+    pub(crate) fn stall(&self) -> Duration {
+        Duration::from_nanos(self.stalled.load(SeqCst))
+    }
+
+    /// Measures [`stall`](Self::stall) until the process ends.
+    pub(crate) fn measure_stalls(&'static self) {
+        const PULSE: Duration = Duration::from_millis(2);
+        thread::spawn(move || {
+            loop {
+                let started = Instant::now();
+                thread::sleep(PULSE);
+                let late = started.elapsed().saturating_sub(PULSE);
+                self.stalled.fetch_add(late.as_nanos() as u64, SeqCst);
+            }
+        });
     }
 
     pub(crate) fn is_over(&self) -> bool {

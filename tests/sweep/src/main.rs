@@ -21,6 +21,7 @@ mod traffic;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
@@ -48,7 +49,9 @@ struct Arguments {
     /// Runs only the trial of this number, 20 times.
     #[arg(long)]
     replay: Option<u64>,
-    /// Longest time of notice in milliseconds that is no failure.
+    /// Longest time of notice in milliseconds that is no failure. What the machine itself was late in
+    /// that trial (a thread that sleeps for 2 ms at a time tells) is not counted here; it is in the
+    /// result.
     #[arg(long, default_value_t = 100)]
     notice: u32,
     #[command(subcommand)]
@@ -77,8 +80,11 @@ fn conduct(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let tally = Sweep::start(Extent { seed, rounds, moments, replay, is_private })?.run()?;
     println!("{}", tally.to_text());
     let mut is_good = tally.is_clean();
-    if tally.slowest_millis() > f64::from(arguments.notice) {
-        println!("noticed too late: more than {} ms", arguments.notice);
+    if tally.slowest_own > Duration::from_millis(arguments.notice.into()) {
+        println!(
+            "noticed too late: after {:.0?}, without what the machine was late",
+            tally.slowest_own
+        );
         is_good = false;
     }
     let short = tally.short_of(rounds);

@@ -234,9 +234,9 @@ fn stand(name: &str, ledger: &'static Ledger) -> anyhow::Result<std::convert::In
         })
         .connect()?;
     for sequence in 0.. {
-        let started = Instant::now();
+        let (started, stall) = (Instant::now(), ledger.stall());
         let expected = client.tick(sequence)?;
-        let waited = started.elapsed();
+        let waited = started.elapsed().saturating_sub(ledger.stall() - stall);
         if expected != sequence {
             bail!("message {sequence} came where {expected} was expected");
         }

@@ -51,6 +51,7 @@ pub(crate) struct Sweep {
 impl Sweep {
     pub(crate) fn start(extent: Extent) -> anyhow::Result<Self> {
         let (ledger, descriptor) = ledger::create()?;
+        ledger.measure_stalls();
         let own = std::process::id();
         let name = format!("sweep-{own}");
         let posts = [
@@ -164,12 +165,12 @@ impl Sweep {
     }
 
     fn trial(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let disturbed = self.ledger.disturbed.load(std::sync::atomic::Ordering::SeqCst);
+        let before = judge::Before::now(self.ledger);
         match plan.side {
             Side::Client => self.kill_a_client(plan)?,
             Side::Server => self.kill_a_server(plan)?,
         }
-        self.judge(plan, disturbed)?;
+        self.judge(plan, before)?;
         self.tally.trials += 1;
         self.bar.inc(1);
         Ok(())

@@ -1,6 +1,7 @@
 //! What the sweep found.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ impl Fault {
 }
 
 /// The slowest notices that are told.
-const SLOWEST: usize = 8;
+const SLOWEST: usize = 5;
 
 /// Counts of everything.
 pub(crate) struct Tally {
@@ -50,8 +51,10 @@ pub(crate) struct Tally {
     faults: HashMap<&'static str, u64>,
     /// Times of notice in microseconds.
     notice: Histogram<u64>,
-    /// The slowest notices: microseconds, and which trial.
-    slowest: Vec<(u64, String)>,
+    /// The slowest notices, and in which trial.
+    slowest: Vec<(Duration, String)>,
+    /// The slowest, without what the machine was late.
+    pub(crate) slowest_own: Duration,
     hits: HashMap<(&'static str, Side), u64>,
     /// Kills at random moments, by side.
     pub(crate) moments: [u64; 2],
@@ -64,6 +67,7 @@ impl Tally {
             faults: HashMap::new(),
             notice: Histogram::new_with_bounds(1, 3_600_000_000, 3)?,
             slowest: Vec::new(),
+            slowest_own: Duration::ZERO,
             hits: HashMap::new(),
             moments: [0; 2],
         })
@@ -81,10 +85,13 @@ impl Tally {
         self.hits.get(&(step, side)).copied().unwrap_or(0)
     }
 
-    pub(crate) fn noticed_after(&mut self, nanos: u64, trial: String) {
-        self.notice.saturating_record(nanos / 1000);
-        self.slowest.push((nanos / 1000, trial));
-        self.slowest.sort_by_key(|(micros, _)| std::cmp::Reverse(*micros));
+    /// Somebody noticed a death, in a trial in which the machine was late by `stall`.
+    pub(crate) fn noticed_after(&mut self, notice: Duration, stall: Duration, trial: String) {
+        self.notice.saturating_record(notice.as_micros() as u64);
+        let own = notice.saturating_sub(stall);
+        self.slowest_own = self.slowest_own.max(own);
+        self.slowest.push((notice, format!("{trial}; the machine was late by {stall:.2?}")));
+        self.slowest.sort_by_key(|(notice, _)| std::cmp::Reverse(*notice));
         self.slowest.truncate(SLOWEST);
     }
 
@@ -112,7 +119,7 @@ impl Tally {
         self.notice.value_at_quantile(quantile) as f64 / 1000.0
     }
 
-    pub(crate) fn slowest_millis(&self) -> f64 {
+    fn slowest_millis(&self) -> f64 {
         self.notice.max() as f64 / 1000.0
     }
 
@@ -154,8 +161,8 @@ impl Tally {
             self.slowest_millis(),
             self.notice.len(),
         );
-        for (micros, trial) in &self.slowest {
-            text += &format!("\n    {:.2} ms: {trial}", *micros as f64 / 1000.0);
+        for (notice, trial) in &self.slowest {
+            text += &format!("\n    {notice:.2?}: {trial}");
         }
         text
     }

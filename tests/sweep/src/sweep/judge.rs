@@ -13,24 +13,44 @@ use crate::tally::Fault;
 /// How long a name may stay: the server looks for dead claimers once a second.
 const NAME_PATIENCE: Duration = Duration::from_secs(4);
 
+/// What the sweep was like before a trial.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    disturbed: u64,
+    stall: Duration,
+}
+
+impl Before {
+    pub(super) fn now(ledger: &Ledger) -> Self {
+        Self { disturbed: ledger.disturbed.load(SeqCst), stall: ledger.stall() }
+    }
+}
+
 impl Sweep {
-    pub(super) fn judge(&mut self, plan: &Plan, disturbed_before: u64) -> anyhow::Result<()> {
+    pub(super) fn judge(&mut self, plan: &Plan, before: Before) -> anyhow::Result<()> {
         for (fault, times, what) in findings(self.ledger, plan.side) {
             self.fault(plan, fault, times, &what);
         }
-        let disturbed = self.ledger.disturbed.load(SeqCst) - disturbed_before;
+        let disturbed = self.ledger.disturbed.load(SeqCst) - before.disturbed;
         if disturbed > 0 {
             self.fault(plan, Fault::DisturbedOthers, disturbed, "a bystander noticed something");
         }
-        let killed = self.ledger.killed_at.load(SeqCst);
-        let noticed = self.ledger.noticed_at.load(SeqCst);
-        if killed > 0 && noticed > killed {
-            let trial = format!("{plan:?}");
-            self.tally.noticed_after(noticed - killed, trial);
-        }
+        self.note_notice(plan, self.ledger.stall() - before.stall);
         self.check_names(plan);
         self.check_survivors(plan);
         Ok(())
+    }
+
+    fn note_notice(&mut self, plan: &Plan, stall: Duration) {
+        let killed = self.ledger.killed_at.load(SeqCst);
+        let noticed = self.ledger.noticed_at.load(SeqCst);
+        if killed == 0 || noticed <= killed {
+            return;
+        }
+        let Plan { number, side, at, event, .. } = plan;
+        let bell = if *event { "event" } else { "futex" };
+        let trial = format!("trial {number}, {side:?} killed at {at:?}, {bell}");
+        self.tally.noticed_after(Duration::from_nanos(noticed - killed), stall, trial);
     }
 
     /// Is anything left in shared memory that was not there before?

@@ -125,11 +125,11 @@ impl Sweep {
 
     /// After a server's death: its name can be bound at once, and clients find the new server.
     fn serve_and_connect(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let started = Instant::now();
+        let (started, stall) = (Instant::now(), self.ledger.stall());
         let talker = Talker { ledger: self.ledger, survives: true };
         let manner = Manner { event: plan.event, ring: plan.ring, spins: plan.spins };
         let bound = station::bind(&self.name, manner);
-        let took = started.elapsed();
+        let took = started.elapsed().saturating_sub(self.ledger.stall() - stall);
         let running = match bound {
             Ok(server) => Some(server.serve(Station::new(talker))?),
             Err(error) => {
@@ -173,7 +173,7 @@ impl Sweep {
 
     /// A new client is served at once; when it is, the server has seen everything from before.
     fn connect_at_once(&mut self, plan: &Plan, name: &str) {
-        let started = Instant::now();
+        let (started, stall) = (Instant::now(), self.ledger.stall());
         let connect = || -> anyhow::Result<()> {
             let builder = Client::<Up>::builder(name).deadline(PATIENCE);
             let client = builder.connect_deadline(CONNECT_DEADLINE).connect()?;
@@ -182,7 +182,7 @@ impl Sweep {
             Ok(())
         };
         let outcome = connect();
-        let took = started.elapsed();
+        let took = started.elapsed().saturating_sub(self.ledger.stall() - stall);
         if let Err(error) = outcome {
             self.fault(plan, Fault::Hung, 1, &format!("no new client: {error:#}"));
         } else if took > AT_ONCE {
