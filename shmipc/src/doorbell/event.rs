@@ -139,3 +139,87 @@ mod tests {
         assert!(unsafe { EventBell::initialise(NonNull::from(&mut place.0).cast()) });
     }
 }
+
+/// Sleepers that are killed, as processes of their own.
+#[cfg(test)]
+mod deaths {
+    use std::process::{Child, Command};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::segment::{Mapping, PAGE};
+
+    const SLEEPER: &str = "SHMIPC_TEST_SLEEPER";
+    const TEST: &str =
+        "doorbell::event::deaths::a_ring_does_not_wait_for_a_sleeper_that_was_killed";
+    const MARK: usize = 1024;
+
+    fn bell(mapping: &Arc<Mapping>) -> EventBell {
+        let place = mapping.place::<u8>(256).unwrap();
+        // SAFETY: inside the mapping, zeroed when it was made, and used by this test alone, which
+        // initialises it before it starts anybody.
+        unsafe { EventBell::attach(place, mapping.clone()) }.unwrap()
+    }
+
+    fn mark(mapping: &Mapping) -> &AtomicU32 {
+        // SAFETY: inside the mapping; an atomic.
+        unsafe { mapping.place::<AtomicU32>(MARK).unwrap().as_ref() }
+    }
+
+    fn sleep_without_end(name: &str) {
+        let mapping = Arc::new(Mapping::open(name, PAGE).unwrap());
+        mark(&mapping).store(1, Ordering::Release);
+        loop {
+            bell(&mapping).sleep(Duration::from_secs(60));
+        }
+    }
+
+    fn signal(child: &Child, signal: &str) {
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Starts a sleeper, wakes it while it cannot run, and kills it.
+    fn kill_a_woken_sleeper(name: &str, mapping: &Arc<Mapping>) {
+        mark(mapping).store(0, Ordering::Release);
+        let program = std::env::current_exe().unwrap();
+        let mut sleeper = Command::new(program);
+        let mut sleeper = sleeper.args(["--exact", TEST]).env(SLEEPER, name).spawn().unwrap();
+        while mark(mapping).load(Ordering::Acquire) == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        // Time to fall asleep; if it is too short, this round proves nothing.
+        thread::sleep(Duration::from_millis(30));
+        signal(&sleeper, "-STOP");
+        thread::sleep(Duration::from_millis(10));
+        bell(mapping).ring();
+        signal(&sleeper, "-KILL");
+        sleeper.wait().unwrap();
+    }
+
+    /// A killed client once hung the whole server: the system's condition variable waits, inside a
+    /// ring, for a sleeper that was woken and never leaves it.
+    #[test]
+    fn a_ring_does_not_wait_for_a_sleeper_that_was_killed() {
+        if let Ok(name) = std::env::var(SLEEPER) {
+            sleep_without_end(&name);
+        }
+        let name = format!("shmipc.l.test-sleeper-{}", std::process::id());
+        let mapping = Arc::new(Mapping::create(&name, PAGE, 0).unwrap());
+        // SAFETY: fresh, zeroed, inside the mapping, aligned.
+        assert!(unsafe { EventBell::initialise(mapping.place::<u8>(256).unwrap()) });
+        let (done, watchdog) = mpsc::channel();
+        let for_thread = (name, Arc::clone(&mapping));
+        thread::spawn(move || {
+            let (name, mapping) = for_thread;
+            for _ in 0..6 {
+                kill_a_woken_sleeper(&name, &mapping);
+            }
+            done.send(()).unwrap();
+        });
+        let heard = watchdog.recv_timeout(Duration::from_secs(60));
+        mapping.unlink();
+        assert!(heard.is_ok(), "a ring hung");
+    }
+}
