@@ -24,7 +24,7 @@
 //!
 //! # Two kinds
 //! [`Doorbell::Futex`] is the default on Linux: one word, and a system call only if somebody sleeps.
-//! [`Doorbell::Event`] is `raw_sync`'s event, which exists on other systems too. Its limits, and what
+//! [`Doorbell::Event`] is a POSIX semaphore, which exists on other systems too. Its limits, and what
 //! is done about them, stand in [`event`]. The kind is the server's choice, recorded in its
 //! registry; clients follow.
 
@@ -45,7 +45,7 @@ pub enum Doorbell {
     /// A futex in the segment. Linux.
     #[default]
     Futex,
-    /// `raw_sync`'s event: a mutex and a condition variable in the segment. Portable and slower, and
+    /// A POSIX semaphore in the segment. Portable and slower, and
     /// the peer must be trusted not to scribble on it: the system's own code runs on that memory.
     Event,
 }
@@ -69,7 +69,7 @@ impl Doorbell {
     }
 }
 
-/// Bytes kept for an event: glibc needs 90, macOS 114.
+/// Bytes kept for an event: glibc needs 32.
 const EVENT_LENGTH: usize = 128;
 
 /// A doorbell's place in a segment.
@@ -77,7 +77,7 @@ const EVENT_LENGTH: usize = 128;
 pub(crate) struct BellMemory {
     /// The futex: counts rings.
     word: Isolated<AtomicU32>,
-    /// The event, where that is the kind. Touched by `raw_sync` alone.
+    /// The semaphore, where that is the kind. Touched by the system's own code alone.
     event: Isolated<[u8; EVENT_LENGTH]>,
 }
 
@@ -129,7 +129,7 @@ impl Bell {
                 // SAFETY: passed on from the caller.
                 let place = unsafe { event_place(memory) };
                 // SAFETY: initialised for this kind, and trusted, as the caller vouches.
-                Inner::Event(unsafe { event::EventBell::attach(place, owner) }?)
+                Inner::Event(unsafe { event::EventBell::attach(place, owner) })
             }
         }))
     }

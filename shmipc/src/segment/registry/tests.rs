@@ -20,7 +20,7 @@ fn bind(name: &str) -> Registry {
         reply_ring: MINIMUM_CAPACITY,
         max_links: 1,
     };
-    Registry::bind::<NoEvents>(name, &options).unwrap()
+    Registry::bind::<NoEvents>(name, &options).expect("nobody has the name")
 }
 
 /// The threads of one client share its descriptor, and so the lock on it: the first one to be through
@@ -62,5 +62,5 @@ fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
 }
 
 fn view_of(segment_name: &str) -> Mapping {
-    Mapping::open(segment_name, 0).unwrap()
+    Mapping::open(segment_name, 0).expect("the successor is there")
 }

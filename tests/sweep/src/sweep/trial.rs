@@ -92,6 +92,7 @@ impl Sweep {
     /// Waits for the victim to kill itself, or kills it.
     fn await_death(&mut self, plan: &Plan, victim: &mut Process) {
         use std::os::unix::process::ExitStatusExt as _;
+        let stall = self.ledger.stall();
         let patience = match plan.at {
             At::Moment(micros) => {
                 thread::sleep(Duration::from_micros(micros));
@@ -102,6 +103,14 @@ impl Sweep {
             At::Step(..) => STEP_PATIENCE,
         };
         let status = victim.dies(patience);
+        if self.ledger.stall() - stall > AT_ONCE {
+            eprintln!(
+                "crash-sweep: the machine stood still for {:.1?}",
+                self.ledger.stall() - stall
+            );
+            victim.kill();
+            return;
+        }
         match (plan.at, status) {
             (At::Step(name, _), Some(status)) if status.signal() == Some(9) => {
                 self.tally.hit(name, plan.side);
