@@ -111,6 +111,11 @@ mod ring;
 mod segment;
 mod server;
 mod session;
+#[cfg(not(feature = "steps"))]
+mod step;
+#[cfg(feature = "steps")]
+#[doc(hidden)]
+pub mod step;
 mod sync;
 mod sys;
 mod wait;

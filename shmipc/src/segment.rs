@@ -102,8 +102,10 @@ impl Mapping {
             Err(SegmentError::Missing) => return Err(SegmentError::Changed),
             other => other?,
         };
+        crate::step::reach("create.named");
         let locked = sys::try_lock_byte(&file, life_byte)
             .map_err(|error| SegmentError::system("lock a shared memory segment", error))?;
+        crate::step::reach("create.locked");
         let facts = facts_of(&file)?;
         let mapping = Self { shmem, file, facts, name: name.into() };
         let named = mapping
@@ -187,7 +189,9 @@ impl Mapping {
         if self.is_named().unwrap_or(false) {
             // Failing means that the name is gone already or that the directory forbids it, and
             // then the next bind takes it over.
+            crate::step::reach("unlink.before");
             drop(sys::unlink_shm(&self.name));
+            crate::step::reach("unlink.after");
         }
     }
 

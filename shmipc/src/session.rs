@@ -88,6 +88,7 @@ impl<P: ShmMessage> Session<P> {
                         break;
                     }
                     self.run(service, received);
+                    crate::step::reach("dispatch.after");
                     handled += 1;
                     streaming = received.kind == Kind::Notice;
                 }
@@ -134,6 +135,7 @@ impl<P: ShmMessage> Session<P> {
 
     #[inline]
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
+        crate::step::reach("dispatch.before");
         let (cx, link, payload) = (&self.context, &self.link, self.inbound.payload());
         match received.kind {
             Kind::Notice => dispatch::dispatch(service, cx, link, 0, payload),

@@ -85,21 +85,25 @@ fn attempt<P: ShmMessage>(
     let view = RegistryView::open::<P>(segment_name)
         .map_err(|obstacle| setback::<P>(wanted.name, obstacle))?;
     let view = Arc::new(view);
+    crate::step::reach("connect.attached");
     let options = link_options::<P>(wanted, &view)?;
     let pid = view.pid();
     let Some(slot) = view.claim_slot() else {
         return Err(Setback::Again(Why::NotAnswering { pid }));
     };
+    crate::step::reach("connect.claimed");
     let system = |source| ConnectError::System { action: "get random bits", source };
     let link_id = sys::random_u128().map_err(system)?;
     // Named in the slot before it exists: whatever happens, it can be found and removed.
     slot.announce(link_id);
+    crate::step::reach("connect.announced");
     let segment = LinkSegment::create(link_id, options, pid).map_err(|error| match error {
         // The server ended meanwhile and removed what was announced to it.
         SegmentError::Changed => Setback::Again(Why::NoServer { stale: true }),
         error => segment_error(wanted.name, error).into(),
     })?;
     let segment = NamedLink(Some(segment));
+    crate::step::reach("connect.made");
     let (index, id) = hand_over(wanted.name, &view, &slot, link_id, &segment, deadline)?;
     drop(slot);
     let attention = Attention::Remote(view, index);
@@ -130,6 +134,7 @@ fn hand_over(
         if let Some(answer) = wait::spin(wait::default_spin(), deadline, || slot.answer(link_id)) {
             let refused = |refusal| ConnectError::Refused { name: name.into(), pid, refusal };
             answer.map_err(refused)?;
+            crate::step::reach("hand-over.answered");
             return link.accepted().ok_or_else(|| damaged(name).into());
         }
         if !view.is_alive() {

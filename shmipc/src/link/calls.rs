@@ -209,6 +209,7 @@ impl Calls {
     pub(crate) fn reap(&self, link: &Link) {
         let mut pause = REAP_PAUSES.0;
         loop {
+            crate::step::reach("reap.answers");
             let moved = self.drain(link);
             let mut table = self.lock();
             if table.abandoned.is_empty() || link.ended().is_some() {

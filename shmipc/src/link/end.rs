@@ -62,6 +62,7 @@ impl Link {
         if !is_first {
             return end.clone();
         }
+        crate::step::reach("goodbye.closing");
         self.closed.store(true, Ordering::Relaxed);
         // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
         // comes after that.
@@ -70,6 +71,7 @@ impl Link {
         self.replies.flush(self);
         drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));
         self.segment.say_goodbye(goodbye.code());
+        crate::step::reach("goodbye.said");
         self.wake_own_side();
         self.wake_far_side();
         end.clone()

@@ -100,6 +100,7 @@ impl Consumer {
             }
         };
         self.verify(&peeked, computed)?;
+        crate::step::reach("take.copied");
         self.head += frame_length(length as u64);
         Ok(())
     }
@@ -125,6 +126,7 @@ impl Consumer {
         if self.checksums == Checksums::On {
             self.verify(&peeked, peeked.header.checksum(&bytes[start..]))?;
         }
+        crate::step::reach("take.copied");
         self.head += frame_length(length as u64);
         Ok(())
     }
@@ -155,6 +157,7 @@ impl Consumer {
             self.published = self.head;
             // SYNC(head): the copies made out of the ring come before it.
             self.lane.control().head.store(self.head, Ordering::Release);
+            crate::step::reach("take.published");
         }
     }
 

@@ -135,6 +135,7 @@ impl Producer {
             }
             Checksums::Off => 0,
         };
+        crate::step::reach("reserve");
         let room = frame_length(length as u64);
         let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
         // `find_room` found room for it.
@@ -173,6 +174,7 @@ impl Producer {
     pub(crate) fn write(&mut self, label: Label, parts: [&[u8]; 2]) -> Result<u64, Refused> {
         let length = parts[0].len() + parts[1].len();
         let start = self.find_room(length)?;
+        crate::step::reach("reserve");
         let room = frame_length(length as u64);
         let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         // `find_room` found room for both.
@@ -241,6 +243,7 @@ impl Producer {
         if room < HEADER_LENGTH as u64 {
             return Ok(None);
         }
+        crate::step::reach("reserve");
         let room = room.min(self.largest_frame);
         let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         match codec::encode(value, &mut sink) {
@@ -274,8 +277,10 @@ impl Producer {
             [first, second] = pad.to_words(checksum);
         }
         self.lane.measure(self.tail).store(first, Ordering::Relaxed);
+        crate::step::reach("publish.before");
         // SYNC(present): payload, headers and the zero behind them come before it.
         self.lane.presence(self.tail).store(second, Ordering::Release);
+        crate::step::reach("publish.after");
         self.tail = end;
         end
     }
@@ -372,6 +377,7 @@ impl Sink for SmallSink<'_> {
             return false;
         };
         place.copy_from_slice(bytes);
+        crate::step::reach("encode");
         self.end = end;
         true
     }
@@ -416,6 +422,7 @@ impl RingSink {
         // this process's one producer writes (`Producer::new`), and `bytes` is private memory, so they
         // do not overlap.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), next, bytes.len()) };
+        crate::step::reach("encode");
         self.written += bytes.len();
     }
 

@@ -242,12 +242,14 @@ impl LinkSegment {
         if !fits(&options) {
             return Err(LinkFault::Damaged("options that the server does not allow"));
         }
+        crate::step::reach("hand-over.opened");
         // A sparse file on a full file system would be a bus error later.
         mapping.reserve().map_err(LinkFault::Segment)?;
         let locked = liveness::claim(mapping.file(), LINK_SERVER_BYTE).unwrap_or(false);
         if !locked || !liveness::is_alive(mapping.file(), LINK_CLIENT_BYTE) {
             return Err(LinkFault::Damaged("a client that is gone or a link that is taken"));
         }
+        crate::step::reach("hand-over.locked");
         let peer_pid = words.client_pid.load(Ordering::Relaxed);
         mapping.unlink();
         let mapping = Arc::new(mapping);

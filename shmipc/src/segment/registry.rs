@@ -142,3 +142,6 @@ impl Schema {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -221,6 +221,7 @@ impl<P: ShmMessage> Listener<P> {
         let id = self.last_id + 1;
         let attention = Attention::Local(self.shared.registry.clone(), index);
         segment.accept(index, id);
+        crate::step::reach("hand-over.accepted");
         let bell = segment.bell(BellId::ClientReplies);
         let (link, inbound) =
             Link::new(segment, id, attention, settings.manner).map_err(|_| Refusal::BadLink)?;
@@ -252,6 +253,7 @@ impl<P: ShmMessage> Listener<P> {
         let Some(session) = self.sessions.get_mut(index).and_then(Option::take) else {
             return;
         };
+        crate::step::reach("reap.departed");
         let link = session.link();
         link.close(&Goodbye::Closed, departure.clone());
         self.shared.links().remove(&link.peer().id);

@@ -65,6 +65,7 @@ impl Registry {
         let length = (SCHEMA_OFFSET + schema.len()).next_multiple_of(PAGE);
         let started = Instant::now();
         while started.elapsed() < BIND_PATIENCE {
+            crate::step::reach("bind.begin");
             match Mapping::create(&segment_name, length, SERVER_BYTE) {
                 Ok(mapping) => {
                     let registry = Self::prepare::<P>(mapping, options, &schema)?;
@@ -129,9 +130,11 @@ impl Registry {
         memory.reply_ring.store(options.reply_ring as u64, relaxed);
         memory.max_links.store(options.max_links as u32, relaxed);
         memory.schema_length.store(schema.len() as u32, relaxed);
+        crate::step::reach("bind.prepared");
         memory.magic.store(MAGIC, relaxed);
         // SYNC(registry-ready): all of the above, and the schema, come before it.
         memory.layout_version.store(LAYOUT_VERSION, Ordering::Release);
+        crate::step::reach("bind.published");
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -209,6 +212,7 @@ impl Registry {
             Err(Refusal::NotAdmitted) => ANSWER_NOT_ADMITTED,
         };
         slot.answer.store(code, Ordering::Relaxed);
+        crate::step::reach("hand-over.answering");
         // SYNC(answer): the id is random and written last, so who finds its own finds its answer.
         fence(Ordering::Release);
         split(offer.link_id, &slot.answered);
@@ -222,6 +226,7 @@ impl Registry {
             }
             let byte = FIRST_SLOT_BYTE + index as i64;
             if liveness::claim(self.mapping.file(), byte).unwrap_or(false) {
+                crate::step::reach("reap.slot");
                 remove_link_name(slot);
                 slot.request.store(REQUEST_NONE, Ordering::Relaxed);
                 liveness::release(self.mapping.file(), byte);
@@ -240,7 +245,16 @@ impl Registry {
         // living server; what they named is removed by them, or here if they died.
         self.mapping.unlink();
         self.memory().slots.iter().for_each(remove_link_name);
+        crate::step::reach("goodbye.released");
         liveness::release(self.mapping.file(), SERVER_BYTE);
+    }
+}
+
+#[cfg(test)]
+impl Registry {
+    /// Ends like a server that is killed: the kernel takes its lock, the name stays.
+    pub(super) fn die(self) {
+        self.released.store(true, std::sync::atomic::Ordering::Release);
     }
 }
 
@@ -256,6 +270,7 @@ pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
     if let Some(ready) = memory.ready.get(word).filter(|_| word < READY_WORDS) {
         // SYNC(ready): what this side published before is visible to who takes the bit.
         ready.fetch_or(1 << bit, Ordering::Release);
+        crate::step::reach("ring.marked");
         summon(memory, bell, 1 << word);
     }
 }
@@ -303,6 +318,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
         }
         thread::sleep(Duration::from_millis(1));
     }
+    crate::step::reach("take-over.claimed");
     let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
     if now.is_ok_and(|now| now.identity == facts.identity) {
         if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>()) {
@@ -310,6 +326,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
         }
         sys::unlink_shm(segment_name)
             .map_err(|source| BindError::System { action: "remove a stale segment", source })?;
+        crate::step::reach("take-over.unlinked");
     }
     Ok(())
 }
@@ -318,6 +335,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
 /// somebody else who cleans up, holds the lock.
 pub(super) fn remove_stale_mapping(mapping: &Mapping) {
     if liveness::claim(mapping.file(), SERVER_BYTE).unwrap_or(false) {
+        crate::step::reach("take-over.claimed");
         remove_links_of(mapping);
         mapping.unlink();
         liveness::release(mapping.file(), SERVER_BYTE);

@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::bind::{mark_ready, remove_link_name, remove_stale_mapping, summon};
 use super::*;
@@ -42,6 +43,8 @@ pub(crate) struct RegistryView {
     bell: Bell,
     options: RegistryOptions,
     pid: u32,
+    /// Whether a thread has begun to clean up after the dead server.
+    cleaned_up: AtomicBool,
 }
 
 // SAFETY: `memory` leads into `mapping`, and all of it is atomics.
@@ -66,7 +69,7 @@ impl RegistryView {
         let bell =
             bell.ok_or_else(|| Obstacle::Damaged { what: "a doorbell that is none".into() })?;
         let pid = words.pid.load(Ordering::Relaxed);
-        Ok(Self { mapping, memory, bell, options, pid })
+        Ok(Self { mapping, memory, bell, options, pid, cleaned_up: AtomicBool::new(false) })
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -96,9 +99,12 @@ impl RegistryView {
     }
 
     /// Removes the name if its server is dead, with the names of links that were being handed over:
-    /// nobody may ever bind it again.
+    /// nobody may ever bind it again. The first thread does it: the lock under which it is done is the
+    /// descriptor's, which all of them have, and keeps only other processes out.
     pub(crate) fn remove_if_stale(&self) {
-        remove_stale_mapping(&self.mapping);
+        if !self.cleaned_up.swap(true, Ordering::Relaxed) {
+            remove_stale_mapping(&self.mapping);
+        }
     }
 
     /// Claims a free hand-over slot; `None` if all are in use.
@@ -137,6 +143,7 @@ impl SlotClaim<'_> {
     /// Offers the announced link to the server.
     pub(crate) fn offer(&self) {
         self.slot.request.store(REQUEST_READY, Ordering::Release);
+        crate::step::reach("hand-over.offered");
         summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
     }
 
