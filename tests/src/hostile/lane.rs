@@ -117,6 +117,17 @@ impl<'a> Writer<'a> {
         true
     }
 
+    /// Publishes once more what stands at this place since the last lap. `false`: no room.
+    pub fn put_again(&mut self, frame: &Frame) -> bool {
+        if self.free() < frame.taken() {
+            return false;
+        }
+        let first = self.position;
+        self.position += frame.taken() as u64;
+        self.publish(first);
+        true
+    }
+
     /// Makes everything visible that was written from `first` on.
     fn publish(&self, _first: u64) {
         self.raw.set64(self.lane.control() + layout::lane::TAIL, self.position);

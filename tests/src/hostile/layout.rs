@@ -55,6 +55,7 @@ pub mod lane {
 pub mod registry {
     pub const MAGIC: usize = 0;
     pub const VERSION: usize = 8;
+    pub const LENGTH: usize = 16;
     pub const FINGERPRINT: usize = 32;
     pub const PID: usize = 40;
     pub const MAX_MESSAGE: usize = 48;

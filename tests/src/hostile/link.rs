@@ -1,6 +1,7 @@
 //! A link made and handed over by hand.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::lane::{Frame, Reader, Writer};
@@ -160,6 +161,23 @@ impl Link {
             Some(self.goodbye()).filter(|word| *word != 0)
         });
         waited.unwrap_or(0)
+    }
+
+    /// Sends messages as large as the ring allows, as fast as memory allows: one whole lap is written
+    /// once, and then only published again and again.
+    pub fn flood_lane(&self, lane: Lane, server: &Registry, stop: &AtomicBool) {
+        let mut writer = self.writer(lane);
+        let quarter = writer.capacity() / 4 - super::layout::HEADER;
+        let frame = Frame::new(super::layout::kind::REPLY, 77, vec![0xFF; quarter]);
+        for _ in 0..4 {
+            writer.put(&frame, PATIENCE);
+        }
+        while !stop.load(Ordering::Relaxed) && self.goodbye() == 0 {
+            if !writer.put_again(&frame) {
+                std::thread::yield_now();
+            }
+            self.kick(server);
+        }
     }
 
     /// Says goodbye as an honest client would.
