@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  u32  payload length in bytes
-//!  4  u32  CRC-32 (IEEE 802.3) of header bytes 0-3 and 8-15 and of the payload; 0 where checksums are off
+//!  4  u32  CRC-32 (IEEE 802.3) of the header with zero here, then the payload; 0 where checksums are off
 //!  8  u8   kind
 //!  9  u8   flags
 //! 10  u16  reserved, zero
@@ -10,11 +10,15 @@
 //! ```
 //!
 //! All little-endian. A pad's checksum covers its header alone: its payload is whatever stood there.
+//!
+//! A header is two words of eight bytes. The second is never zero in a frame, as its kind is not: in a
+//! ring it is stored last and says that the frame is there.
 
 /// Bytes in a header.
 pub(crate) const HEADER_LENGTH: usize = 16;
-/// Frames start at multiples of this many bytes.
-pub(crate) const FRAME_ALIGNMENT: usize = 16;
+/// Frames start at multiples of this many bytes: a line of the cache, so that header and payload of a
+/// small message pass from one processor to the other in one piece, and no line holds two frames.
+pub(crate) const FRAME_ALIGNMENT: usize = 64;
 
 /// What a frame is. Zero is no kind, so that untouched memory is no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +44,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The kind with number `byte`.
+    #[inline]
     pub(crate) const fn from_u8(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Notice,
@@ -81,6 +86,7 @@ impl FragmentFlags {
     }
 
     /// The flags in `byte`, unless they say what no fragment can be.
+    #[inline]
     pub(crate) const fn from_u8(byte: u8) -> Option<Self> {
         match Kind::from_u8(byte >> 4) {
             Some(kind) if kind.may_be_cut() && byte & 0b1100 == 0 => {
@@ -128,6 +134,7 @@ pub(crate) enum FrameError {
 
 impl Header {
     /// The header's bytes with `checksum` in its place.
+    #[inline]
     pub(crate) fn to_bytes(self, checksum: u32) -> [u8; HEADER_LENGTH] {
         let mut bytes = [0; HEADER_LENGTH];
         bytes[0..4].copy_from_slice(&self.length.to_le_bytes());
@@ -138,8 +145,23 @@ impl Header {
         bytes
     }
 
+    /// The header's two words as they stand in memory.
+    #[inline]
+    pub(crate) fn to_words(self, checksum: u32) -> [u64; 2] {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.to_bytes(checksum);
+        [[a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]].map(u64::from_ne_bytes)
+    }
+
+    /// The header's bytes, of its two words.
+    #[inline]
+    pub(crate) fn bytes_of(words: [u64; 2]) -> [u8; HEADER_LENGTH] {
+        let [[a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]] = words.map(u64::to_ne_bytes);
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+
     /// Checks everything in a header that can be checked without the payload, and takes it apart
     /// into header and checksum.
+    #[inline]
     pub(crate) fn parse(bytes: [u8; HEADER_LENGTH]) -> Result<(Self, u32), FrameError> {
         let [l0, l1, l2, l3, c0, c1, c2, c3, kind, flags, r0, r1, i0, i1, i2, i3] = bytes;
         let kind = Kind::from_u8(kind).ok_or(FrameError::UnknownKind(kind))?;
@@ -166,21 +188,23 @@ impl Header {
     /// The checksum over this header and `payload` (empty for a pad).
     #[inline]
     pub(crate) fn checksum(self, payload: &[u8]) -> u32 {
-        let bytes = self.to_bytes(0);
-        let mut covered = [0; 12];
-        covered[..4].copy_from_slice(&bytes[..4]);
-        covered[4..].copy_from_slice(&bytes[8..]);
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&covered);
+        hasher.update(&self.to_bytes(0));
         hasher.update(payload);
         hasher.finalize()
     }
+}
 
-    /// Compares the checksum that came with the header with the payload's own.
-    pub(crate) fn verify(self, found: u32, payload: &[u8]) -> Result<(), FrameError> {
-        let computed = self.checksum(payload);
-        if found == computed { Ok(()) } else { Err(FrameError::Checksum { found, computed }) }
-    }
+/// The checksum of a frame that lies in one piece, with zero in the checksum's place.
+#[inline]
+pub(crate) fn checksum_of(frame: &[u8]) -> u32 {
+    crc32fast::hash(frame)
+}
+
+/// Compares the checksum that came with a frame with the one computed.
+#[inline]
+pub(crate) fn verify(found: u32, computed: u32) -> Result<(), FrameError> {
+    if found == computed { Ok(()) } else { Err(FrameError::Checksum { found, computed }) }
 }
 
 /// Bytes that a frame with `payload_length` bytes takes in a ring.
@@ -199,12 +223,13 @@ mod tests {
     #[test]
     fn the_header_of_a_notice_has_these_bytes() {
         let checksum = NOTE.checksum(b"hello");
-        // Computed with zlib over the twelve header bytes and the payload.
-        assert_eq!(checksum, 0x10e5_952f, "{checksum:#010x}");
-        assert_eq!(
-            NOTE.to_bytes(checksum),
-            [5, 0, 0, 0, 0x2f, 0x95, 0xe5, 0x10, 1, 0, 0, 0, 0, 0, 0, 0]
-        );
+        // Computed with zlib over the sixteen header bytes and the payload.
+        assert_eq!(checksum, 0xe183_cab0, "{checksum:#010x}");
+        let bytes = NOTE.to_bytes(checksum);
+        assert_eq!(bytes, [5, 0, 0, 0, 0xb0, 0xca, 0x83, 0xe1, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(Header::bytes_of(NOTE.to_words(checksum)), bytes);
+        let frame = [&NOTE.to_bytes(0)[..], b"hello"].concat();
+        assert_eq!(checksum_of(&frame), checksum);
     }
 
     #[test]
@@ -244,7 +269,7 @@ mod tests {
             let mut head = [0; 16];
             head.copy_from_slice(&frame[..16]);
             let noticed = match Header::parse(head) {
-                Ok((header, found)) => header.verify(found, &frame[16..]).is_err(),
+                Ok((header, found)) => verify(found, header.checksum(&frame[16..])).is_err(),
                 Err(_) => true,
             };
             assert!(noticed, "bit {bit}");
@@ -260,10 +285,10 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_rounded_up_to_sixteen() {
-        assert_eq!(frame_length(0), 16);
-        assert_eq!(frame_length(1), 32);
-        assert_eq!(frame_length(16), 32);
-        assert_eq!(frame_length(u64::from(u32::MAX)), (1 << 32) + 16);
+    fn lengths_are_rounded_up_to_lines() {
+        assert_eq!(frame_length(0), 64);
+        assert_eq!(frame_length(48), 64);
+        assert_eq!(frame_length(49), 128);
+        assert_eq!(frame_length(u64::from(u32::MAX)), (1 << 32) + 64);
     }
 }

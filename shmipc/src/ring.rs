@@ -1,17 +1,25 @@
 //! One lane: a single-producer single-consumer ring of frames over any memory.
 //!
-//! `tail` and `head` are positions: bytes written and bytes taken since the lane began, 64-bit,
-//! never reset. An index into the data is a position masked by `capacity - 1`. Each side keeps its
-//! own position in private memory and only writes the shared one; the other side's is read as
-//! coming from a stranger: `head <= tail <= head + capacity`, multiples of 16, or the lane is damaged.
+//! Positions count bytes since the lane began: 64-bit, never reset, multiples of 64 where a frame
+//! starts. An index into the data is a position masked by `capacity - 1`. Each side keeps its own
+//! position in private memory. The consumer's is shared too, as `head`, and what the producer reads
+//! there is taken as coming from a stranger: `head` never goes back, never passes what was written, and
+//! is a multiple of 64, or the lane is damaged.
 //!
-//! A frame lies contiguous; where it does not fit before the end, a pad fills the rest. It exists
-//! from the one store that moves `tail` past it: a producer killed before that store sent nothing.
+//! # When a frame is there
+//! A frame exists from the one store that fills the second word of its header: the consumer looks at
+//! the place where the next header must come, and zero there means "nothing yet". For that to be true
+//! the producer, before it publishes a frame, clears the place of the header *behind* it; that place
+//! must be free too, so a ring is never filled to its last line. A producer killed before the one store
+//! sent nothing; every byte has one writer.
+//!
+//! A frame lies contiguous; where it does not fit before the end, a pad fills the rest. The frame
+//! behind the pad is complete before the pad is published, so both appear with the pad's one store.
 //!
 //! # Pairs of atomics
 //! | name | releasing end | acquiring end | what passes |
 //! |---|---|---|---|
-//! | `tail` | `Producer::publish` | `Consumer::refresh` | the frames' bytes |
+//! | `present` | `Producer::publish` | `Consumer::read_header`, `has_data` | the frame, and the zero behind it |
 //! | `head` | `Consumer::publish` | `Producer::refresh` | the room of the frames that were copied out |
 //! | `consumer-waits` | `Consumer::announce_wait` | `Producer::consumer_waits` | that a wake-up is wanted for data |
 //! | `producer-waits` | `Producer::announce_wait` | `Consumer::producer_waits` | that a wake-up is wanted for room |
@@ -19,10 +27,12 @@
 //! The last two are store-then-load on both sides, which needs sequentially consistent fences; the
 //! argument stands in [`crate::doorbell`].
 
+mod buffer;
 mod consumer;
 mod layout;
 mod producer;
 
+pub(crate) use buffer::FrameBuffer;
 pub(crate) use consumer::Consumer;
 pub(crate) use layout::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 pub(crate) use producer::{Label, Producer, Refused, has_news};
@@ -32,7 +42,7 @@ use crate::frame::FrameError;
 /// What the other side of a lane wrote that no correct peer writes. Ends the link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Violation {
-    #[error("position {found}, expected a multiple of 16 from {least} to {most}")]
+    #[error("position {found}, expected a multiple of 64 from {least} to {most}")]
     Position { found: u64, least: u64, most: u64 },
     #[error("a frame of {length} bytes at position {position}, where {available} are there")]
     Length { length: u64, position: u64, available: u64 },

@@ -35,7 +35,7 @@ pub(crate) const REGISTRY_PREFIX: &str = "shmipc.r.";
 pub(crate) const LINK_PREFIX: &str = "shmipc.l.";
 
 /// The layout's version: goes up with every change of a segment's or a frame's layout.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// Where a new segment's random stamp stands: inside what both kinds keep in reserve.
 const STAMP_OFFSET: usize = 120;

@@ -46,20 +46,24 @@ pub(crate) struct Session<P: ShmMessage> {
     context: Context<P>,
     /// Said that this side sleeps.
     parked: bool,
-    /// Where the lane ended when the peer's end was first seen.
+    /// What the lane's frames could not reach beyond when the peer's end was first seen.
     last_position: Option<u64>,
+    /// The position up to which the lane's room was given back, and who waits for it woken.
+    given: u64,
 }
 
 impl<P: ShmMessage> Session<P> {
     pub(crate) fn new(link: Arc<Link>, inbound: Inbound, context: Context<P>) -> Self {
-        Self { link, inbound, context, parked: false, last_position: None }
+        Self { link, inbound, context, parked: false, last_position: None, given: 0 }
     }
 
+    #[inline]
     pub(crate) fn link(&self) -> &Arc<Link> {
         &self.link
     }
 
     /// Handles up to a batch of messages, and none once this side is stopping.
+    #[inline]
     pub(crate) fn process(
         &mut self,
         service: &mut dyn Service<P>,
@@ -100,7 +104,9 @@ impl<P: ShmMessage> Session<P> {
                 Err(violation) => return Progress::Ended(self.link.accuse(&violation)),
             }
         }
-        self.give_room();
+        if self.inbound.consumer().position() != self.given {
+            self.give_room();
+        }
         if handled > 0 {
             self.inbound.trim();
             progress = Progress::Busy;
@@ -109,6 +115,7 @@ impl<P: ShmMessage> Session<P> {
     }
 
     /// Gives the room of what was taken back, and says whether it may still run.
+    #[inline]
     fn may_run(&mut self, kind: Kind) -> bool {
         if kind == Kind::Request {
             // Before the dispatch: a request behind this position certainly did not start.
@@ -123,12 +130,14 @@ impl<P: ShmMessage> Session<P> {
 
     /// Of a link that ended: is everything handled that is to be? Nothing more if this side ended it;
     /// else what the peer sent up to its end, and not what it sends after that.
+    #[inline]
     fn is_through(&mut self) -> bool {
         let consumer = self.inbound.consumer();
-        let last = *self.last_position.get_or_insert_with(|| consumer.known_end());
-        self.link.is_closed_here() || consumer.position() >= last
+        let last = *self.last_position.get_or_insert_with(|| consumer.farthest_end());
+        self.link.is_closed_here() || !consumer.has_data() || consumer.position() >= last
     }
 
+    #[inline]
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
         let (cx, link, payload) = (&self.context, &self.link, self.inbound.payload());
         match received.kind {
@@ -144,18 +153,20 @@ impl<P: ShmMessage> Session<P> {
         }
     }
 
+    #[inline]
     fn give_room(&mut self) {
         let consumer = self.inbound.consumer();
+        self.given = consumer.position();
         consumer.publish();
         if consumer.producer_waits() {
             self.link.ring_for_message_room();
         }
     }
 
-    /// Is there a message, as far as the shared position tells? Damage counts: the next look finds
-    /// it.
+    /// Is there a frame? A damaged one counts: the next look finds it.
+    #[inline]
     pub(crate) fn has_data(&mut self) -> bool {
-        self.inbound.consumer().has_data().unwrap_or(true)
+        self.inbound.consumer().has_data()
     }
 
     /// Once in a while: is there anything to do that no bell told? A safeguard against what a peer
@@ -175,8 +186,7 @@ impl<P: ShmMessage> Session<P> {
     pub(crate) fn park(&mut self, stuck: bool) -> bool {
         self.parked = true;
         self.inbound.consumer().announce_wait();
-        // A damaged position is found by the next look.
-        let quiet = stuck || !self.inbound.consumer().has_data().unwrap_or(true);
+        let quiet = stuck || !self.inbound.consumer().has_data();
         if quiet && self.link.ended().is_none() {
             return true;
         }

@@ -28,6 +28,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    #[inline]
     pub(super) fn new(payload_length: usize) -> Self {
         Self {
             elements: Cell::new(payload_length.saturating_add(EMPTY_ELEMENTS)),
@@ -35,6 +36,7 @@ impl Budget {
         }
     }
 
+    #[inline]
     fn charge<E: Error>(&self, claimed: Option<usize>) -> Result<(), E> {
         let claimed = claimed.unwrap_or(0);
         match self.elements.get().checked_sub(claimed) {
@@ -48,6 +50,7 @@ impl Budget {
         }
     }
 
+    #[inline]
     fn nested<T, E: Error>(&self, inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         if self.depth.get() == MAXIMUM_DEPTH {
             return Err(E::custom(format_args!("values nested deeper than {MAXIMUM_DEPTH}")));
@@ -68,10 +71,12 @@ pub(super) struct Bounded<'b, T> {
 }
 
 impl<'b, T> Bounded<'b, T> {
+    #[inline]
     pub(super) fn new(inner: T, budget: &'b Budget) -> Self {
         Self { inner, budget, counted: false }
     }
 
+    #[inline]
     fn counted(inner: T, budget: &'b Budget) -> Self {
         Self { inner, budget, counted: true }
     }
@@ -157,6 +162,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
         self.inner.visit_none()
     }
 
+    #[inline]
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
         self.inner.visit_unit()
     }
@@ -254,6 +260,7 @@ impl<'de, 'b, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<'b, A> {
 impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn unit_variant(self) -> Result<(), A::Error> {
         self.inner.unit_variant()
     }

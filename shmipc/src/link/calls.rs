@@ -23,6 +23,8 @@ use crate::wait::{self, Deadline, WAITING_SLICE};
 const KEPT_REJECTIONS: usize = 64;
 /// Messages taken from the lane between two looks at the clock.
 const LOOK: usize = 64;
+/// Looks for an answer between two looks at whether the other side waits for room.
+const TEND: u32 = 32;
 /// Messages taken out of the way of who waits for room.
 const DRAIN: usize = 4096;
 /// Pauses between two looks for late answers: the shortest, and the longest.
@@ -93,6 +95,7 @@ impl Calls {
     }
 
     /// Nothing of the user's runs under this lock.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -195,7 +198,7 @@ impl Calls {
             }
             match reader.next() {
                 Ok(Some(received)) => self.deliver(received, reader),
-                Ok(None) if reader.consumer().has_data() == Ok(true) => {}
+                Ok(None) if reader.consumer().has_data() => {}
                 Ok(None) => break,
                 // Nobody may ever call, and who finds it is who tells.
                 Err(violation) => {
@@ -268,9 +271,16 @@ impl Calls {
     ) -> Led<R> {
         let mut slept = false;
         loop {
+            let mut looks = 0_u32;
             let found = wait::spin(link.spin_budget(), deadline, || {
-                let found = self.take_until_mine(reader, call_id, read).transpose();
-                if found.is_none() && reader.consumer().producer_waits_hint() {
+                looks = looks.wrapping_add(1);
+                let has_data = reader.consumer().has_data();
+                let found = match has_data {
+                    true => self.take_until_mine(reader, call_id, read).transpose(),
+                    false => None,
+                };
+                let tend = has_data || looks % TEND == 0;
+                if tend && found.is_none() && reader.consumer().producer_waits_hint() {
                     self.give_room(link, reader);
                 }
                 found
@@ -293,6 +303,7 @@ impl Calls {
 
     /// Takes what is there, up to the answer to `call_id`, and no more than a look's worth: a peer
     /// that sends without end must not keep its caller past the deadline.
+    #[inline]
     fn take_until_mine<R>(
         &self,
         reader: &mut Inbound,
@@ -366,7 +377,7 @@ impl Calls {
         let ended = if has_slept { link.ended_for_certain() } else { link.ended() };
         reader.consumer().announce_wait();
         // What the peer sent before it ended is looked at after its end is certain.
-        let quiet = !reader.consumer().has_data().unwrap_or(true);
+        let quiet = !reader.consumer().has_data();
         if let Some(departure) = ended.filter(|_| quiet) {
             reader.consumer().withdraw_wait();
             return Err(NoAnswer::Ended(departure));
@@ -380,6 +391,7 @@ impl Calls {
     }
 
     /// Gives the lane's room back and wakes who waits for it.
+    #[inline]
     fn give_room(&self, link: &Link, reader: &mut Inbound) {
         reader.consumer().publish();
         if reader.consumer().producer_waits() {
@@ -388,6 +400,7 @@ impl Calls {
     }
 
     /// Ends leading: the reader goes back, and a caller that sleeps is woken to lead.
+    #[inline]
     fn hand_on(&self, mut reader: Box<Inbound>, call_id: u32, abandons: bool) {
         reader.trim();
         let mut table = self.lock();
@@ -418,6 +431,7 @@ impl Drop for Lead<'_> {
 }
 
 impl Table {
+    #[inline]
     fn has_answer(&self, call_id: u32) -> bool {
         self.waiting.iter().any(|w| w.call_id == call_id && w.answer.is_some())
     }

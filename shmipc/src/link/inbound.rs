@@ -1,7 +1,7 @@
 //! Frames to messages: one lane's reading end, which puts fragments together.
 
 use crate::frame::{FragmentFlags, Kind};
-use crate::ring::{Consumer, Violation};
+use crate::ring::{Consumer, FrameBuffer, Violation};
 
 /// Buffers above this are given back after the message that needed them.
 const KEPT_BUFFER: usize = 4 << 20;
@@ -26,7 +26,7 @@ pub(crate) struct Inbound {
     /// Largest message in bytes.
     maximum: usize,
     /// The last whole frame's payload.
-    frame: Vec<u8>,
+    frame: FrameBuffer,
     /// The fragments that came so far, length prefix included.
     assembly: Vec<u8>,
     partial: Option<Partial>,
@@ -47,7 +47,7 @@ impl Inbound {
         Self {
             consumer,
             maximum,
-            frame: Vec::new(),
+            frame: FrameBuffer::default(),
             assembly: Vec::new(),
             partial: None,
             assembled: false,
@@ -55,6 +55,7 @@ impl Inbound {
     }
 
     /// The lane's consumer, for positions and waiting.
+    #[inline]
     pub(crate) fn consumer(&mut self) -> &mut Consumer {
         &mut self.consumer
     }
@@ -76,7 +77,6 @@ impl Inbound {
             if header.kind != Kind::Fragment {
                 self.check_length(u64::from(header.length))?;
                 self.forget_partial();
-                self.frame.clear();
                 self.consumer.take(peeked, &mut self.frame)?;
                 return Ok(Some(Received { kind: header.kind, call_id: header.call_id }));
             }
@@ -89,7 +89,7 @@ impl Inbound {
             } else {
                 self.check_continues(message, before, header.length as usize)?;
             }
-            self.consumer.take(peeked, &mut self.assembly)?;
+            self.consumer.take_after(peeked, &mut self.assembly)?;
             if flags.first {
                 self.begin(message)?;
             }
@@ -98,7 +98,8 @@ impl Inbound {
             if flags.last {
                 return self.finish().map(Some);
             }
-            if self.consumer.producer_waits_hint() || self.consumer.position() - begun >= LOOK_BYTES {
+            if self.consumer.producer_waits_hint() || self.consumer.position() - begun >= LOOK_BYTES
+            {
                 break;
             }
         }
@@ -108,27 +109,27 @@ impl Inbound {
     /// The last message's bytes.
     #[inline]
     pub(crate) fn payload(&self) -> &[u8] {
-        if self.assembled { &self.assembly[LENGTH_PREFIX..] } else { &self.frame }
+        if self.assembled { &self.assembly[LENGTH_PREFIX..] } else { self.frame.payload() }
     }
 
     /// Gives memory back that one large message needed. Call when its payload is done with.
+    #[inline]
     pub(crate) fn trim(&mut self) {
         if self.partial.is_none() {
             self.forget_partial();
             self.assembly.shrink_to(KEPT_BUFFER);
         }
-        if self.frame.capacity() > KEPT_BUFFER {
-            self.frame.clear();
-            self.frame.shrink_to(KEPT_BUFFER);
-        }
+        self.frame.trim(KEPT_BUFFER);
     }
 
+    #[inline]
     fn check_length(&self, length: u64) -> Result<(), Violation> {
         // Frames of our own (failure, goodbye, gap) are small, but larger than a tiny maximum.
         let maximum = self.maximum.max(2048) as u64;
         if length <= maximum { Ok(()) } else { Err(Violation::TooLarge { length, maximum }) }
     }
 
+    #[inline]
     fn forget_partial(&mut self) {
         self.partial = None;
         self.assembled = false;

@@ -138,11 +138,13 @@ impl Outbound {
 
     /// Whatever panicked while it held the lock was the user's `Serialize`, and nothing is published
     /// before that is done: the state is whole.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no message is on its way in fragments.
+    #[inline]
     fn my_turn(
         &self,
         link: &Link,
@@ -214,6 +216,7 @@ impl Outbound {
         ended
     }
 
+    #[inline]
     fn notify(&self, link: &Link, state: &State) {
         if state.producer.consumer_waits() {
             link.ring_for_data(self.lane_id);

@@ -18,6 +18,7 @@ use crate::wait::Deadline;
 
 impl Link {
     /// Writes what waits in private queues, as far as there is room. `true`: nothing waits.
+    #[inline]
     pub(crate) fn flush(&self) -> bool {
         self.messages.flush(self);
         self.replies.flush(self);
@@ -166,6 +167,7 @@ impl Link {
         drop(self.replies.send_bytes(self, label, &failure.to_bytes(), when_full));
     }
 
+    #[inline]
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
         if timeout.is_zero() {
             return Err(SendError::ZeroDeadline);

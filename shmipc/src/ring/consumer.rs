@@ -3,8 +3,8 @@
 
 use std::ptr;
 
-use super::{Lane, Violation};
-use crate::frame::{Checksums, HEADER_LENGTH, Header, Kind, frame_length};
+use super::{FrameBuffer, Lane, Violation};
+use crate::frame::{self, Checksums, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Ordering, fence};
 
 /// The reading end of a lane: one for each lane in all processes.
@@ -15,8 +15,6 @@ pub(crate) struct Consumer {
     head: u64,
     /// What the shared `head` holds.
     published: u64,
-    /// The producer's position as last read and checked; can be stale, never ahead.
-    cached_tail: u64,
 }
 
 /// A header that was read once and checked against the bounds, so that the payload can be copied.
@@ -32,7 +30,7 @@ impl Consumer {
     /// # Safety
     /// The lane has no other consumer in this process.
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums) -> Self {
-        Self { lane, checksums, head: 0, published: 0, cached_tail: 0 }
+        Self { lane, checksums, head: 0, published: 0 }
     }
 
     /// The next frame's header, its bounds checked. `None`: nothing is there. What follows must be
@@ -42,54 +40,87 @@ impl Consumer {
     /// The producer wrote what no correct one writes. The lane cannot be used after that.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<Option<Peeked>, Violation> {
-        if self.head == self.cached_tail && !self.refresh()? {
+        let Some(peeked) = self.read_header()? else {
             return Ok(None);
-        }
-        let peeked = self.read_header()?;
+        };
         if peeked.header.kind != Kind::Pad {
             return Ok(Some(peeked));
         }
-        self.skip_pad(peeked)?;
+        self.skip_pad(&peeked)?;
         // A producer publishes a pad together with the frame behind it.
-        if self.head == self.cached_tail {
-            return Err(Violation::Sequence("a pad without a frame behind it"));
+        match self.read_header()? {
+            None => Err(Violation::Sequence("a pad without a frame behind it")),
+            Some(peeked) if peeked.header.kind == Kind::Pad => {
+                Err(Violation::Sequence("a pad behind a pad"))
+            }
+            peeked => Ok(peeked),
         }
-        let peeked = self.read_header()?;
-        if peeked.header.kind == Kind::Pad {
-            return Err(Violation::Sequence("a pad behind a pad"));
-        }
-        Ok(Some(peeked))
     }
 
-    /// Takes the frame that was peeked at: copies its payload to the end of `buffer` and checks it.
-    /// The room is the producer's again after [`publish`](Self::publish).
+    /// Takes the frame that was peeked at: copies it to `buffer` and checks it. The room is the
+    /// producer's again after [`publish`](Self::publish).
     ///
     /// # Errors
     /// The payload is not what its header says.
     #[inline]
-    pub(crate) fn take(&mut self, peeked: Peeked, buffer: &mut Vec<u8>) -> Result<(), Violation> {
-        debug_assert_eq!(peeked.position, self.head);
-        self.copy_payload(&peeked, buffer)?;
-        self.head += frame_length(u64::from(peeked.header.length));
+    pub(crate) fn take(
+        &mut self,
+        peeked: Peeked,
+        buffer: &mut FrameBuffer,
+    ) -> Result<(), Violation> {
+        let length = peeked.header.length as usize;
+        let whole = buffer.prepare(peeked.header.to_bytes(0), length);
+        self.copy_payload(&peeked, whole);
+        if self.checksums == Checksums::On {
+            frame::verify(peeked.checksum, frame::checksum_of(whole))
+                .map_err(|error| Violation::Frame { position: self.head, error })?;
+        }
+        self.head += frame_length(length as u64);
         Ok(())
     }
 
-    /// Is there a frame to take? Looks at the shared position only if it must.
+    /// The same, but appends the payload alone to `bytes`.
+    ///
+    /// # Errors
+    /// As for [`take`](Self::take).
+    pub(crate) fn take_after(
+        &mut self,
+        peeked: Peeked,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
+        let start = bytes.len();
+        let length = peeked.header.length as usize;
+        bytes.reserve(length);
+        let source = self.lane.payload_address(peeked.position).as_ptr();
+        let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
+        // SAFETY: as in `copy_payload`; `reserve` made room at `target`.
+        unsafe { ptr::copy_nonoverlapping(source, target, length) };
+        // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
+        unsafe { bytes.set_len(start + length) };
+        if self.checksums == Checksums::On {
+            frame::verify(peeked.checksum, peeked.header.checksum(&bytes[start..]))
+                .map_err(|error| Violation::Frame { position: self.head, error })?;
+        }
+        self.head += frame_length(length as u64);
+        Ok(())
+    }
+
+    /// Is there a frame to take?
     #[inline]
-    pub(crate) fn has_data(&mut self) -> Result<bool, Violation> {
-        Ok(self.head != self.cached_tail || self.refresh()?)
+    pub(crate) fn has_data(&self) -> bool {
+        // SYNC(present): what the frame holds was written before.
+        self.lane.presence(self.head).load(Ordering::Acquire) != 0
     }
 
     /// Everything before it was taken.
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.head
     }
 
-    /// Where the lane's frames end just now, as far as the producer's word is possible.
-    pub(crate) fn known_end(&mut self) -> u64 {
-        // Damage is found by the next look.
-        drop(self.refresh());
-        self.cached_tail
+    /// A position that frames which are there now cannot reach beyond.
+    pub(crate) fn farthest_end(&self) -> u64 {
+        self.head + self.lane.capacity()
     }
 
     /// Gives the room of all taken frames back. To be called before a message is dispatched: the
@@ -130,7 +161,7 @@ impl Consumer {
     /// more after this, before sleeping.
     pub(crate) fn announce_wait(&self) {
         self.lane.control().consumer_waits.store(1, Ordering::Relaxed);
-        // SYNC(consumer-waits): orders the store before the look at `tail` that follows.
+        // SYNC(consumer-waits): orders the store before the look for a frame that follows.
         fence(Ordering::SeqCst);
     }
 
@@ -139,47 +170,32 @@ impl Consumer {
         self.lane.control().consumer_waits.store(0, Ordering::Relaxed);
     }
 
-    /// Reads the producer's position. Tells whether there is something to take.
+    /// The header at this side's position, if one is there.
     #[inline]
-    fn refresh(&mut self) -> Result<bool, Violation> {
-        // SYNC(tail): the frames before it were written before it.
-        let tail = self.lane.control().tail.load(Ordering::Acquire);
-        if tail == self.cached_tail {
-            return Ok(self.head != tail);
+    fn read_header(&self) -> Result<Option<Peeked>, Violation> {
+        let position = self.head;
+        // SYNC(present): header and payload were written before, and so was the zero behind them.
+        let second = self.lane.presence(position).load(Ordering::Acquire);
+        if second == 0 {
+            return Ok(None);
         }
-        let (least, most) = (self.cached_tail, self.published + self.lane.capacity());
-        if tail < least || tail > most || tail % 16 != 0 {
-            return Err(Violation::Position { found: tail, least, most });
-        }
-        self.cached_tail = tail;
-        Ok(true)
-    }
-
-    #[inline]
-    fn read_header(&self) -> Result<Peeked, Violation> {
-        let mut bytes = [0; HEADER_LENGTH];
-        // SAFETY: `head < cached_tail` (callers), both multiples of 16, and so is the capacity: 16
-        // bytes from `head` on lie inside the data. The producer's process may change them
-        // meanwhile; the copy is what counts from here on.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                self.lane.address(self.head).as_ptr(),
-                bytes.as_mut_ptr(),
-                HEADER_LENGTH,
-            );
-        }
-        let (header, checksum) = Header::parse(bytes)
-            .map_err(|error| Violation::Frame { position: self.head, error })?;
+        let first = self.lane.measure(position).load(Ordering::Relaxed);
+        // From here on only these copies count, whatever the producer does to the originals.
+        let (header, checksum) = Header::parse(Header::bytes_of([first, second]))
+            .map_err(|error| Violation::Frame { position, error })?;
         let length = frame_length(u64::from(header.length));
-        let available = (self.cached_tail - self.head).min(self.lane.to_end(self.head));
+        let available = self.lane.to_end(position);
         if length > available {
-            return Err(Violation::Length { length, position: self.head, available });
+            return Err(Violation::Length { length, position, available });
         }
-        Ok(Peeked { header, checksum, position: self.head })
+        Ok(Some(Peeked { header, checksum, position }))
     }
 
-    fn skip_pad(&mut self, pad: Peeked) -> Result<(), Violation> {
-        self.verify(&pad, &[])?;
+    fn skip_pad(&mut self, pad: &Peeked) -> Result<(), Violation> {
+        if self.checksums == Checksums::On {
+            frame::verify(pad.checksum, pad.header.checksum(&[]))
+                .map_err(|error| Violation::Frame { position: self.head, error })?;
+        }
         let length = frame_length(u64::from(pad.header.length));
         if length != self.lane.to_end(self.head) {
             return Err(Violation::Sequence("a pad that does not reach the ring's end"));
@@ -188,33 +204,16 @@ impl Consumer {
         Ok(())
     }
 
+    /// Copies the payload behind the header in `whole`, which is as long as header and payload.
     #[inline]
-    fn copy_payload(&self, peeked: &Peeked, buffer: &mut Vec<u8>) -> Result<(), Violation> {
-        let length = peeked.header.length as usize;
-        let start = buffer.len();
-        buffer.reserve(length);
+    fn copy_payload(&self, peeked: &Peeked, whole: &mut [u8]) {
+        let target = &mut whole[HEADER_LENGTH..];
         let source = self.lane.payload_address(peeked.position).as_ptr();
-        let target = buffer.spare_capacity_mut().as_mut_ptr().cast();
-        // SAFETY: `read_header` checked that header and payload lie inside the data, so source and
-        // its `length` bytes do (`peeked` is private and unchanged since); `reserve` made room for
-        // them at `target`. The two do not overlap: one is shared, the other private. The producer's
-        // process may write meanwhile: the copy may then be torn, which the checksum finds, and is
-        // used only after that.
-        unsafe { ptr::copy_nonoverlapping(source, target, length) };
-        // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
-        unsafe { buffer.set_len(start + length) };
-        self.verify(peeked, &buffer[start..])
-    }
-
-    #[inline]
-    fn verify(&self, peeked: &Peeked, payload: &[u8]) -> Result<(), Violation> {
-        match self.checksums {
-            Checksums::On => peeked
-                .header
-                .verify(peeked.checksum, payload)
-                .map_err(|error| Violation::Frame { position: self.head, error }),
-            Checksums::Off => Ok(()),
-        }
+        // SAFETY: `read_header` checked that header and payload lie inside the data (`peeked` is
+        // private and unchanged since), and `target` is as long as the payload. The two do not
+        // overlap: one is shared, the other private. The producer's process may write meanwhile: the
+        // copy may then be torn, which the checksum finds, and is used only after that.
+        unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
     }
 
     /// Starts at a position other than 0, for tests of the wrap.
@@ -222,7 +221,6 @@ impl Consumer {
     pub(crate) fn force_position(&mut self, position: u64) {
         self.head = position;
         self.published = position;
-        self.cached_tail = position;
         self.lane.control().head.store(position, Ordering::Release);
     }
 }

@@ -1,14 +1,18 @@
 //! A lane's control words and where its bytes are.
 //!
 //! ```text
-//!   0  tail            u64   written by the producer
-//! 128  head            u64   written by the consumer
-//! 256  consumer_waits  u32   written by the consumer's process: it sleeps, or is about to
-//! 384  producer_waits  u32   written by the producer's process: so many threads wait for room
+//!   0  head            u64   written by the consumer
+//! 128  consumer_waits  u32   written by the consumer's process: it sleeps, or is about to
+//! 256  producer_waits  u32   written by the producer's process: so many threads wait for room
+//! 384  reserved (counters of later versions)
 //! ```
 //!
 //! The flags have lines of their own because each message reads one and hardly any writes one: the
 //! line stays shared in both caches.
+//!
+//! There is no `tail`: that a frame is there stands in the frame's own header, so that one line of the
+//! cache passes from one processor to the other for each small message, and not two, one after the
+//! other.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -25,10 +29,10 @@ pub(crate) const MAXIMUM_CAPACITY: usize = 1 << 30;
 /// The control words of a lane, in shared memory.
 #[repr(C)]
 pub(crate) struct LaneControl {
-    pub(crate) tail: Isolated<AtomicU64>,
     pub(crate) head: Isolated<AtomicU64>,
     pub(crate) consumer_waits: Isolated<AtomicU32>,
     pub(crate) producer_waits: Isolated<AtomicU32>,
+    reserved: Isolated<AtomicU64>,
 }
 
 #[cfg(not(loom))]
@@ -36,10 +40,9 @@ const _: () = {
     use std::mem::offset_of;
     assert!(size_of::<LaneControl>() == 512);
     assert!(align_of::<LaneControl>() == 128);
-    assert!(offset_of!(LaneControl, tail) == 0);
-    assert!(offset_of!(LaneControl, head) == 128);
-    assert!(offset_of!(LaneControl, consumer_waits) == 256);
-    assert!(offset_of!(LaneControl, producer_waits) == 384);
+    assert!(offset_of!(LaneControl, head) == 0);
+    assert!(offset_of!(LaneControl, consumer_waits) == 128);
+    assert!(offset_of!(LaneControl, producer_waits) == 256);
 };
 
 /// Where a lane lies in this process's address space. Cheap to clone.
@@ -63,8 +66,8 @@ unsafe impl Sync for Lane {}
 
 impl Lane {
     /// # Safety
-    /// As long as `owner` lives, `control` leads to a `LaneControl` and `data` to `capacity` bytes,
-    /// both readable and writable and used for nothing else. At most one [`super::Producer`] and one
+    /// As long as `owner` lives, `control` leads to a `LaneControl` and `data`, aligned to 64, to
+    /// `capacity` bytes, both readable and writable and used for nothing else. At most one [`super::Producer`] and one
     /// [`super::Consumer`] are made of it and its clones, unless the memory is another process's too,
     /// in which case that process is not trusted.
     ///
@@ -113,68 +116,96 @@ impl Lane {
         unsafe { self.data.add(self.index(position) as usize) }
     }
 
-    /// The address of the payload of a frame at a position: just behind its header, so inside the
-    /// data or at its end.
+    /// The address of the payload of a frame at a position: just behind its header.
     #[inline]
     pub(crate) fn payload_address(&self, position: u64) -> NonNull<u8> {
-        let header = self.address(position & !(FRAME_ALIGNMENT as u64 - 1));
-        // SAFETY: a multiple of 16 below the capacity, itself one, is followed by 16 bytes of data.
+        let header = self.address(frame_start(position));
+        // SAFETY: a multiple of 64 below the capacity, itself one, is followed by 64 bytes of data.
         unsafe { header.add(HEADER_LENGTH) }
     }
 
-    /// Asks for the first 128 bytes at a position to be made this processor's own, to be written
-    /// soon. A hint that costs nothing if it was wrong.
+    /// A header's second word, which is zero where no frame is: stored last by the producer, loaded
+    /// first by the consumer.
+    #[inline]
+    pub(crate) fn presence(&self, position: u64) -> &AtomicU64 {
+        self.header_word(position, 1)
+    }
+
+    /// A header's first word.
+    #[inline]
+    pub(crate) fn measure(&self, position: u64) -> &AtomicU64 {
+        self.header_word(position, 0)
+    }
+
+    #[inline]
+    fn header_word(&self, position: u64, word: usize) -> &AtomicU64 {
+        let address = self.address(frame_start(position)).as_ptr().cast::<AtomicU64>();
+        // SAFETY: as in `payload_address`, 16 bytes of data follow, aligned to 64, and they live as
+        // long as `_owner`. Where a header may be looked at, its words are only touched as atomics;
+        // payloads are written over them only where no header is looked for (`Producer`'s room).
+        unsafe { &*address.add(word) }
+    }
+
+    /// Asks for the line at a position to be made this processor's own, to be written soon. A hint
+    /// that costs nothing if it was wrong.
     #[inline]
     pub(crate) fn prefetch_for_writing(&self, position: u64) {
         #[cfg(target_arch = "x86_64")]
-        for line in [0, 64] {
-            let address = self.address(position).as_ptr().wrapping_add(line);
-            // SAFETY: a hint: any address is allowed, nothing is read or written, and processors
-            // that do not know it do nothing. (The intrinsic for it becomes a prefetch for reading
-            // where the target's features do not promise this instruction.)
-            unsafe {
-                std::arch::asm!(
-                    "prefetchw [{address}]",
-                    address = in(reg) address,
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
+        // SAFETY: a hint: any address is allowed, nothing is read or written, and processors that do
+        // not know it do nothing. (The intrinsic for it becomes a prefetch for reading where the
+        // target's features do not promise this instruction.)
+        unsafe {
+            std::arch::asm!(
+                "prefetchw [{address}]",
+                address = in(reg) self.address(position).as_ptr(),
+                options(nostack, preserves_flags, readonly)
+            );
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = position;
     }
 
     /// The largest payload that always fits as one frame once the ring is empty: half the ring, so
-    /// that pad and frame together never exceed it.
+    /// that pad, frame and the place of the next header together never exceed it.
     #[inline]
     pub(crate) fn largest_payload(&self) -> usize {
         (self.capacity / 2) as usize - HEADER_LENGTH
     }
 }
 
+/// Where the frame starts that has this position: positions of frames are such already, and what
+/// comes out of shared memory was checked to be; this keeps the pointers right even so.
+#[inline]
+fn frame_start(position: u64) -> u64 {
+    position & !(FRAME_ALIGNMENT as u64 - 1)
+}
+
 #[cfg(test)]
 impl Lane {
     /// A lane in this process's own memory.
     pub(crate) fn private(capacity: usize) -> Self {
+        #[repr(align(64))]
+        #[derive(Clone)]
+        struct Line([u8; 64]);
         struct Memory {
             control: LaneControl,
-            data: std::cell::UnsafeCell<Box<[u8]>>,
+            data: std::cell::UnsafeCell<Box<[Line]>>,
         }
         // SAFETY: `data` is only reached through the lane's pointers.
         unsafe impl Sync for Memory {}
         let memory = Arc::new(Memory {
             control: LaneControl {
-                tail: Isolated(AtomicU64::new(0)),
                 head: Isolated(AtomicU64::new(0)),
                 consumer_waits: Isolated(AtomicU32::new(0)),
                 producer_waits: Isolated(AtomicU32::new(0)),
+                reserved: Isolated(AtomicU64::new(0)),
             },
-            data: std::cell::UnsafeCell::new(vec![0; capacity].into_boxed_slice()),
+            data: std::cell::UnsafeCell::new(vec![Line([0; 64]); capacity / 64].into()),
         });
         let control = NonNull::from(&memory.control);
         // SAFETY: nobody else has the box yet.
         let data = unsafe { (*memory.data.get()).as_mut_ptr() };
-        let data = NonNull::new(data).expect("a box is not null");
+        let data = NonNull::new(data.cast()).expect("a box is not null");
         // SAFETY: both pointers lead into `memory`, which is the owner.
         unsafe { Self::new(control, data, capacity, memory) }
     }

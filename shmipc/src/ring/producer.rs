@@ -7,21 +7,34 @@ use serde::Serialize;
 
 use super::{Lane, Violation};
 use crate::codec::{self, EncodeError, EncodeFailure, Sink};
-use crate::frame::{Checksums, HEADER_LENGTH, Header, Kind, frame_length};
+use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Ordering, fence};
+
+/// Frames up to this length are made in private memory and copied into the ring in one go: the
+/// consumer looks at the header's place all the time, and each look takes the line away from who
+/// writes to it piece by piece.
+const SMALL_FRAME: usize = 512;
+/// Lines behind the published ones that are fetched in advance.
+const LINES_AHEAD: u64 = 2;
 
 /// The writing end of a lane: one for each lane in all processes.
 pub(crate) struct Producer {
     lane: Lane,
     checksums: Checksums,
-    /// Everything before it is written. Always a multiple of 16; the shared `tail` follows it.
+    /// Everything before it is published, and the header's place at it is cleared. Always a multiple
+    /// of 64.
     tail: u64,
     /// The consumer's position as last read; can be stale, never ahead.
     cached_head: u64,
     /// The largest frame that this side makes: half the ring at most, or it might never fit behind
     /// a pad, and no more than a message of the link's maximum takes.
     largest_frame: u64,
+    /// Where small frames are made.
+    small: Box<SmallFrame>,
 }
+
+#[repr(align(64))]
+struct SmallFrame([u8; SMALL_FRAME]);
 
 /// What a frame says besides its payload.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +45,14 @@ pub(crate) struct Label {
 }
 
 impl Label {
+    #[inline]
     pub(crate) const fn new(kind: Kind, call_id: u32) -> Self {
         Self { kind, flags: 0, call_id }
+    }
+
+    const fn header(self, length: u32) -> Header {
+        let Self { kind, flags, call_id } = self;
+        Header { length, kind, flags, call_id }
     }
 }
 
@@ -51,9 +70,11 @@ pub(crate) enum Refused {
 impl Producer {
     /// # Safety
     /// The lane has no other producer in this process.
+    #[inline]
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums, max_message: usize) -> Self {
         let largest_frame = (HEADER_LENGTH + max_message.min(lane.largest_payload())) as u64;
-        Self { lane, checksums, tail: 0, cached_head: 0, largest_frame }
+        let small = Box::new(SmallFrame([0; SMALL_FRAME]));
+        Self { lane, checksums, tail: 0, cached_head: 0, largest_frame, small }
     }
 
     /// The largest payload that this side puts into one frame, in bytes.
@@ -71,10 +92,50 @@ impl Producer {
         self.tail
     }
 
-    /// Encodes `value` straight into the ring and publishes it as one frame. Gives the position of
-    /// the frame's end.
+    /// Encodes `value` and publishes it as one frame. Gives the position of the frame's end.
     #[inline]
     pub(crate) fn encode<T: Serialize + ?Sized>(
+        &mut self,
+        label: Label,
+        value: &T,
+    ) -> Result<u64, Refused> {
+        let mut sink = SmallSink { frame: &mut self.small.0, end: HEADER_LENGTH };
+        match codec::encode(value, &mut sink) {
+            Ok(()) => {
+                let end = sink.end;
+                self.write_small(label, end)
+            }
+            Err(EncodeFailure::Full) => self.encode_in_place(label, value),
+            Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
+        }
+    }
+
+    /// Publishes the frame whose payload stands in `small` up to `end`.
+    #[inline]
+    fn write_small(&mut self, label: Label, end: usize) -> Result<u64, Refused> {
+        let length = end - HEADER_LENGTH;
+        if end as u64 > self.largest_frame {
+            return Err(Refused::NoRoom);
+        }
+        let start = self.find_room(length)?;
+        let header = label.header(length as u32);
+        let whole = &mut self.small.0[..end];
+        let checksum = match self.checksums {
+            Checksums::On => {
+                whole[..HEADER_LENGTH].copy_from_slice(&header.to_bytes(0));
+                frame::checksum_of(whole)
+            }
+            Checksums::Off => 0,
+        };
+        let mut sink = RingSink::new(&self.lane, start, frame_length(length as u64));
+        // `find_room` found room for it.
+        let fits = sink.put(&whole[HEADER_LENGTH..]);
+        debug_assert!(fits);
+        Ok(self.publish(start, header, checksum))
+    }
+
+    /// Encodes `value` straight into the ring.
+    fn encode_in_place<T: Serialize + ?Sized>(
         &mut self,
         label: Label,
         value: &T,
@@ -90,11 +151,7 @@ impl Producer {
             return Ok(end);
         }
         let after_end = self.tail + self.lane.to_end(self.tail);
-        let room = self.room_after_end();
-        if room < HEADER_LENGTH as u64 {
-            return Err(Refused::NoRoom);
-        }
-        match self.encode_at(after_end, room, label, value)? {
+        match self.encode_at(after_end, self.room_after_end(), label, value)? {
             Some(end) => Ok(end),
             None => Err(Refused::NoRoom),
         }
@@ -104,22 +161,28 @@ impl Producer {
     /// position of the frame's end.
     pub(crate) fn write(&mut self, label: Label, parts: [&[u8]; 2]) -> Result<u64, Refused> {
         let length = parts[0].len() + parts[1].len();
+        let start = self.find_room(length)?;
+        let mut sink = RingSink::new(&self.lane, start, frame_length(length as u64));
+        // `find_room` found room for both.
+        let fits = sink.put(parts[0]) && sink.put(parts[1]);
+        debug_assert!(fits);
+        Ok(self.finish(start, label, length as u32))
+    }
+
+    /// Where a frame with `length` payload bytes can start: at the position, or behind the ring's end.
+    #[inline]
+    fn find_room(&mut self, length: usize) -> Result<u64, Refused> {
         let needed = frame_length(length as u64);
         if self.room_before_end() < needed && self.room_after_end() < needed {
             self.refresh()?;
         }
-        let start = if self.room_before_end() >= needed {
-            self.tail
+        if self.room_before_end() >= needed {
+            Ok(self.tail)
         } else if self.room_after_end() >= needed {
-            self.tail + self.lane.to_end(self.tail)
+            Ok(self.tail + self.lane.to_end(self.tail))
         } else {
-            return Err(Refused::NoRoom);
-        };
-        let mut sink = RingSink::new(&self.lane, start, needed);
-        // Both fit: `needed` bytes are free at `start`.
-        let fits = sink.put(parts[0]) && sink.put(parts[1]);
-        debug_assert!(fits);
-        Ok(self.finish(start, label, length as u32))
+            Err(Refused::NoRoom)
+        }
     }
 
     /// Payload bytes that would fit into one frame just now, before or after the end.
@@ -132,7 +195,7 @@ impl Producer {
     /// Does the consumer sleep, or is it about to? Ask after every publishing, and ring if so.
     #[inline]
     pub(crate) fn consumer_waits(&self) -> bool {
-        // SYNC(consumer-waits): orders the `tail` store in `publish` before this load.
+        // SYNC(consumer-waits): orders the header's store in `publish` before this load.
         fence(Ordering::SeqCst);
         self.lane.control().consumer_waits.load(Ordering::Relaxed) != 0
     }
@@ -176,53 +239,52 @@ impl Producer {
         }
     }
 
-    /// Puts the header before the payload that stands at `start`, a pad before that where `start` is
-    /// past the ring's end, and publishes.
-    #[inline]
+    /// Publishes the frame whose payload stands in the ring behind the header's place at `start`.
     fn finish(&mut self, start: u64, label: Label, length: u32) -> u64 {
-        if start != self.tail {
-            let pad = start - self.tail - HEADER_LENGTH as u64;
-            let pad = Header { length: pad as u32, kind: Kind::Pad, flags: 0, call_id: 0 };
-            self.put_header(self.tail, pad, &[]);
-        }
-        let Label { kind, flags, call_id } = label;
-        let header = Header { length, kind, flags, call_id };
+        let header = label.header(length);
         let payload = self.lane.payload_address(start).as_ptr();
         // SAFETY: `finish` is called with `length` payload bytes just written behind the header's
         // place at `start` (`encode_at`, `write`), inside the data. The consumer's process could
         // change them, which it never does if it is correct; the slice is only hashed, so a wrong
         // one costs a wrong checksum.
         let payload = unsafe { slice::from_raw_parts(payload, length as usize) };
-        self.put_header(start, header, payload);
-        self.publish(start + frame_length(u64::from(length)))
+        let checksum = self.checksum(header, payload);
+        self.publish(start, header, checksum)
     }
 
     #[inline]
-    fn put_header(&self, position: u64, header: Header, payload: &[u8]) {
-        let checksum = match self.checksums {
+    fn checksum(&self, header: Header, payload: &[u8]) -> u32 {
+        match self.checksums {
             Checksums::On => header.checksum(payload),
             Checksums::Off => 0,
-        };
-        let bytes = header.to_bytes(checksum);
-        // SAFETY: positions are multiples of 16 and the capacity is too, so the 16 bytes from any
-        // position on lie inside the data; they are free, as the caller checked the room.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                bytes.as_ptr(),
-                self.lane.address(position).as_ptr(),
-                HEADER_LENGTH,
-            );
         }
     }
 
+    /// Puts the header before the payload that stands at `start`, and a pad before that where `start`
+    /// is past the ring's end; one store makes all of it appear.
     #[inline]
-    fn publish(&mut self, end: u64) -> u64 {
+    fn publish(&mut self, start: u64, header: Header, checksum: u32) -> u64 {
+        let end = start + frame_length(u64::from(header.length));
+        // The next header's place, which the consumer looks at as soon as it has taken this frame. It
+        // is free: `free` keeps a line back.
+        self.lane.presence(end).store(0, Ordering::Relaxed);
+        let [mut first, mut second] = header.to_words(checksum);
+        if start != self.tail {
+            self.lane.measure(start).store(first, Ordering::Relaxed);
+            self.lane.presence(start).store(second, Ordering::Relaxed);
+            let length = (start - self.tail) as u32 - HEADER_LENGTH as u32;
+            let pad = Label::new(Kind::Pad, 0).header(length);
+            [first, second] = pad.to_words(self.checksum(pad, &[]));
+        }
+        self.lane.measure(self.tail).store(first, Ordering::Relaxed);
+        // SYNC(present): payload, headers and the zero behind them come before it.
+        self.lane.presence(self.tail).store(second, Ordering::Release);
         self.tail = end;
-        // SYNC(tail): everything written to the data before becomes visible with it.
-        self.lane.control().tail.store(end, Ordering::Release);
-        // The consumer has the next frame's lines from the last lap. Getting them back now, while
-        // nobody waits, keeps the next frame's stores from standing before its position's.
-        self.lane.prefetch_for_writing(end);
+        // The consumer has these lines from the last lap. Getting them back now, while nobody waits,
+        // keeps the next frame's stores from standing before the one that publishes it.
+        for ahead in 1..=LINES_AHEAD {
+            self.lane.prefetch_for_writing(end + ahead * FRAME_ALIGNMENT as u64);
+        }
         end
     }
 
@@ -234,7 +296,7 @@ impl Producer {
             return Ok(false);
         }
         let most = self.tail;
-        if head < self.cached_head || head > most || head % 16 != 0 {
+        if head < self.cached_head || head > most || head % FRAME_ALIGNMENT as u64 != 0 {
             return Err(Refused::Violation(Violation::Position {
                 found: head,
                 least: self.cached_head,
@@ -252,8 +314,10 @@ impl Producer {
         self.lane.control().head.load(Ordering::Acquire) >= position
     }
 
+    /// Bytes that frames may take: a line stays back for the place of the header behind them.
     fn free(&self) -> u64 {
-        self.lane.capacity() - (self.tail - self.cached_head)
+        let used = self.tail - self.cached_head + FRAME_ALIGNMENT as u64;
+        self.lane.capacity().saturating_sub(used)
     }
 
     #[inline]
@@ -271,13 +335,32 @@ impl Producer {
     pub(crate) fn force_position(&mut self, position: u64) {
         self.tail = position;
         self.cached_head = position;
-        self.lane.control().tail.store(position, Ordering::Release);
     }
 }
 
 /// Has the consumer moved on from `seen_head`? For who waits for room without the producer's lock.
 pub(crate) fn has_news(lane: &Lane, seen_head: u64) -> bool {
     lane.control().head.load(Ordering::Relaxed) != seen_head
+}
+
+/// Payload bytes on their way into private memory, behind the place of their header.
+struct SmallSink<'a> {
+    frame: &'a mut [u8; SMALL_FRAME],
+    /// Where the next byte goes.
+    end: usize,
+}
+
+impl Sink for SmallSink<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        let end = self.end + bytes.len();
+        let Some(place) = self.frame.get_mut(self.end..end) else {
+            return false;
+        };
+        place.copy_from_slice(bytes);
+        self.end = end;
+        true
+    }
 }
 
 /// Payload bytes on their way into the ring, behind the place of their header.
@@ -290,13 +373,15 @@ struct RingSink {
 }
 
 impl RingSink {
-    /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
+    /// For a frame at `start`, where `room` contiguous bytes are free, at least 64.
+    #[inline]
     fn new(lane: &Lane, start: u64, room: u64) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
         let next = lane.payload_address(start).as_ptr();
         Self { next, left: room as usize - HEADER_LENGTH, written: 0 }
     }
 
+    #[inline]
     fn written(&self) -> u32 {
         self.written
     }

@@ -48,6 +48,7 @@ impl Shared {
         self.registry.bell().ring();
     }
 
+    #[inline]
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }

@@ -231,7 +231,8 @@ fn leaked(name: &str) -> u64 {
 
 fn reverse(name: &str, wanted: Wanted) -> Result<super::reverse::Account, String> {
     let text = |error: Box<dyn Error>| error.to_string();
-    let server = Role::start(&arguments(&[&"hostile-server", &name, &wanted.seed])).map_err(text)?;
+    let server =
+        Role::start(&arguments(&[&"hostile-server", &name, &wanted.seed])).map_err(text)?;
     server.wait_for_lines(1)?;
     let victim = Role::start(&arguments(&[&"victim", &name, &wanted.reverse])).map_err(text)?;
     let (mut said, mut heard) = (0, Instant::now());

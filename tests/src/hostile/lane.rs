@@ -81,19 +81,16 @@ impl<'a> Writer<'a> {
         self.capacity
     }
 
-    fn index(&self) -> usize {
-        (self.position as usize) & (self.capacity - 1)
-    }
-
     fn free(&self) -> usize {
         let head = self.raw.get64(self.lane.control() + layout::lane::HEAD);
         let used = self.position.saturating_sub(head) as usize;
-        self.capacity.saturating_sub(used)
+        // The place of the next header is kept back.
+        self.capacity.saturating_sub(used + ALIGNMENT)
     }
 
     /// Writes a frame and publishes it. `false`: no room came within `patience`, or it never fits.
     pub fn put(&mut self, frame: &Frame, patience: Duration) -> bool {
-        let before_end = self.capacity - self.index();
+        let before_end = self.capacity - (self.position as usize & (self.capacity - 1));
         let pad = if frame.taken() > before_end { before_end } else { 0 };
         let started = Instant::now();
         while self.free() < frame.taken() + pad {
@@ -102,35 +99,43 @@ impl<'a> Writer<'a> {
             }
             std::thread::yield_now();
         }
-        let first = self.position;
+        let start = self.position + pad as u64;
+        let end = start + frame.taken() as u64;
+        self.raw.write(self.place(start) + HEADER, &frame.payload);
+        // The consumer looks there as soon as it has taken this frame.
+        self.raw.set64(self.place(end) + layout::PRESENCE, 0);
+        self.put_header(start, &frame.header());
         if pad > 0 {
             let mut filler = Frame::new(kind::PAD, 0, Vec::new());
             filler.length = (pad - HEADER) as u32;
-            self.raw.write(self.start + self.index(), &filler.header());
-            self.position += pad as u64;
+            self.put_header(self.position, &filler.header());
         }
-        let place = self.start + self.index();
-        self.raw.write(place + HEADER, &frame.payload);
-        self.raw.write(place, &frame.header());
-        self.position += frame.taken() as u64;
-        self.publish(first);
+        self.position = end;
         true
     }
 
-    /// Publishes once more what stands at this place since the last lap. `false`: no room.
-    pub fn put_again(&mut self, frame: &Frame) -> bool {
-        if self.free() < frame.taken() {
-            return false;
-        }
-        let first = self.position;
-        self.position += frame.taken() as u64;
-        self.publish(first);
-        true
+    fn place(&self, position: u64) -> usize {
+        self.start + (position as usize & (self.capacity - 1))
     }
 
-    /// Makes everything visible that was written from `first` on.
-    fn publish(&self, _first: u64) {
-        self.raw.set64(self.lane.control() + layout::lane::TAIL, self.position);
+    /// The word that publishes comes last.
+    fn put_header(&self, position: u64, header: &[u8; HEADER]) {
+        let place = self.place(position);
+        self.raw.write(place, &header[..layout::PRESENCE]);
+        let mut word = [0; 8];
+        word.copy_from_slice(&header[layout::PRESENCE..]);
+        self.raw.set64(place + layout::PRESENCE, u64::from_ne_bytes(word));
+    }
+
+    /// Fills the ring with this frame, which divides it evenly, so that behind each the next one stands
+    /// and the consumer never comes to an end.
+    pub fn fill(&mut self, frame: &Frame) {
+        let laps = (self.capacity / frame.taken()) as u64;
+        for number in (0..laps).rev() {
+            let start = number * frame.taken() as u64;
+            self.raw.write(self.place(start) + HEADER, &frame.payload);
+            self.put_header(start, &frame.header());
+        }
     }
 }
 
@@ -153,7 +158,8 @@ impl<'a> Reader<'a> {
     }
 
     fn is_present(&self) -> bool {
-        self.raw.get64(self.lane.control() + layout::lane::TAIL) > self.position
+        let place = self.start + (self.position as usize & (self.capacity - 1));
+        self.raw.get64(place + layout::PRESENCE) != 0
     }
 
     /// The next frame but pads: kind, call id, payload. `None`: nothing there.

@@ -6,7 +6,7 @@
 /// What every segment starts with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shmipc\r\n");
 /// The layout's version that this file describes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Where segments are files.
 pub const DIRECTORY: &str = "/dev/shm";
 
@@ -45,10 +45,9 @@ pub mod link {
 
 /// Words of a lane's control block.
 pub mod lane {
-    pub const TAIL: usize = 0;
-    pub const HEAD: usize = 128;
-    pub const CONSUMER_WAITS: usize = 256;
-    pub const PRODUCER_WAITS: usize = 384;
+    pub const HEAD: usize = 0;
+    pub const CONSUMER_WAITS: usize = 128;
+    pub const PRODUCER_WAITS: usize = 256;
 }
 
 /// Words of a registry.
@@ -101,16 +100,20 @@ pub mod kind {
 /// Bytes in a frame's header.
 pub const HEADER: usize = 16;
 /// Frames start at multiples of so many bytes.
-pub const ALIGNMENT: usize = 16;
+pub const ALIGNMENT: usize = 64;
 /// Where the checksum stands in a header.
 pub const CHECKSUM: std::ops::Range<usize> = 4..8;
 
-/// The checksum over a header and a payload.
+/// Where the word stands that, filled last and not zero, says that a frame is there.
+pub const PRESENCE: usize = 8;
+
+/// The checksum over a header, with zero in the checksum's place, and a payload.
 #[must_use]
 pub fn checksum(header: &[u8; HEADER], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&header[..4]);
-    hasher.update(&header[8..]);
+    let mut covered = *header;
+    covered[CHECKSUM].fill(0);
+    hasher.update(&covered);
     hasher.update(payload);
     hasher.finalize()
 }

@@ -1,7 +1,6 @@
 //! A link made and handed over by hand.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::lane::{Frame, Reader, Writer};
@@ -91,12 +90,7 @@ pub fn make(server: &Registry, id: u128, plan: Plan) -> std::io::Result<Raw> {
 
 impl Link {
     /// Makes a link and hands it over; `spoil` may change it before the server sees it.
-    pub fn hand_over(
-        server: &Registry,
-        id: u128,
-        plan: Plan,
-        spoil: impl FnOnce(&Raw),
-    ) -> Handed {
+    pub fn hand_over(server: &Registry, id: u128, plan: Plan, spoil: impl FnOnce(&Raw)) -> Handed {
         let Ok(raw) = make(server, id, plan) else { return Handed::Ignored };
         spoil(&raw);
         let mut made =
@@ -163,21 +157,12 @@ impl Link {
         waited.unwrap_or(0)
     }
 
-    /// Sends messages as large as the ring allows, as fast as memory allows: one whole lap is written
-    /// once, and then only published again and again.
-    pub fn flood_lane(&self, lane: Lane, server: &Registry, stop: &AtomicBool) {
+    /// Fills a lane with frames that follow each other without end: as no header's place is ever cleared,
+    /// the consumer finds the next one, lap after lap.
+    pub fn fill_lane(&self, lane: Lane, kind: u8) {
         let mut writer = self.writer(lane);
         let quarter = writer.capacity() / 4 - super::layout::HEADER;
-        let frame = Frame::new(super::layout::kind::REPLY, 77, vec![0xFF; quarter]);
-        for _ in 0..4 {
-            writer.put(&frame, PATIENCE);
-        }
-        while !stop.load(Ordering::Relaxed) && self.goodbye() == 0 {
-            if !writer.put_again(&frame) {
-                std::thread::yield_now();
-            }
-            self.kick(server);
-        }
+        writer.fill(&Frame::new(kind, 77, vec![0xFF; quarter]));
     }
 
     /// Says goodbye as an honest client would.

@@ -36,9 +36,13 @@ pub enum Rich {
 /// What the server may say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ShmMessage)]
 pub enum RichEvent {
-    Bytes { bytes: Vec<u8> },
+    Bytes {
+        bytes: Vec<u8>,
+    },
     #[shm(reply = u64)]
-    Double { value: u64 },
+    Double {
+        value: u64,
+    },
 }
 
 /// Everything that a length can be claimed of.

@@ -52,7 +52,8 @@ impl Raw {
         let whole = NonZeroUsize::new(length).ok_or(io::ErrorKind::UnexpectedEof)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a fresh mapping of a file, at an address of the kernel's choice.
-        let memory = unsafe { mmap(None, whole, protection, MapFlags::MAP_SHARED, file.as_fd(), 0) };
+        let memory =
+            unsafe { mmap(None, whole, protection, MapFlags::MAP_SHARED, file.as_fd(), 0) };
         Ok(Self { file, memory: memory?.cast(), length })
     }
 

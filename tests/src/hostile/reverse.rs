@@ -203,7 +203,7 @@ fn attack(raw: &Raw, rng: &mut Rng) {
             }
             1 => {
                 let head = Lane::MessagesToServer.control() + layout::lane::HEAD;
-                raw.set64(head, 16 * rng.u64(0..10_000));
+                raw.set64(head, 64 * rng.u64(0..3_000));
             }
             2 if rng.u8(0..20) == 0 => raw.set32(link::SERVER_GOODBYE, rng.u32(0..6)),
             3..=5 => {

@@ -105,6 +105,7 @@ impl Outbound {
     }
 
     /// `write` writes straight into the ring, or into a buffer if it is given one.
+    #[inline]
     fn send_locked(
         &self,
         link: &Link,
@@ -160,6 +161,7 @@ impl Outbound {
     }
 
     /// Writes as much of the queue into the ring as fits. Never waits.
+    #[inline]
     pub(crate) fn flush(&self, link: &Link) {
         if self.queue_busy.load(Ordering::Relaxed) != 0 {
             let flushed = self.flush_locked(link, &mut self.lock());
@@ -172,11 +174,13 @@ impl Outbound {
 
     /// Does so much wait here that no more should be made? Then the listener takes no more requests
     /// from this peer, and the peer's own ring fills up.
+    #[inline]
     pub(crate) fn is_congested(&self) -> bool {
         self.queue_busy.load(Ordering::Relaxed) != 0 && self.lock().queued > self.queue_maximum
     }
 
     /// Is the queue empty, as far as can be told without the lock?
+    #[inline]
     pub(crate) fn queued_nothing(&self) -> bool {
         self.queue_busy.load(Ordering::Relaxed) == 0
     }

@@ -47,7 +47,7 @@ pub(super) fn bad_reply(session: &mut Session<'_>) -> Result<Verdict, String> {
 pub(super) fn jumping_position(session: &mut Session<'_>) -> Result<Verdict, String> {
     let Some(link) = session.link_as(Plan::rings(4 << 10)) else { return Ok(Verdict::Refused) };
     let jump = match session.rng.u8(0..4) {
-        0 => u64::MAX - 15,
+        0 => u64::MAX - 63,
         1 => session.rng.u64(..) | 1 << 40,
         2 => 8,
         _ => 1 << 63,

@@ -46,7 +46,7 @@ pub(super) fn control_words(session: &mut Session<'_>) -> Result<Verdict, String
             2 => raw.set32(link::CLIENT_GOODBYE, rng.u32(0..6)),
             3 => raw.set32(link::SERVER_ACCEPTED + 4 * rng.usize(0..8), rng.u32(..)),
             4 => raw.ring(link::BELLS + link::BELL_LENGTH * rng.usize(0..4)),
-            _ => raw.set64(control + layout::lane::HEAD, 16 * rng.u64(0..300)),
+            _ => raw.set64(control + layout::lane::HEAD, 64 * rng.u64(0..80)),
         }
         let payload = [lies::fill(500), lies::events(3, 100), lies::call_me()];
         let payload = payload[session.rng.usize(0..3)].clone();

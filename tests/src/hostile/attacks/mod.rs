@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::layout::{Lane, kind, link};
 use super::lane::{Frame, Reader, Writer};
+use super::layout::{Lane, kind, link};
 use super::lies;
 use super::link::{Handed, Link, PATIENCE, Plan};
 use super::raw::wait_for;
@@ -172,10 +172,12 @@ impl Session<'_> {
                 return Err("no room for a request".into());
             }
             link.kick(self.server);
-            let answer = wait_for(PATIENCE, || loop {
-                let (kind, id, payload) = reader.next()?;
-                if id == number as u32 + 1 {
-                    return Some((kind, payload));
+            let answer = wait_for(PATIENCE, || {
+                loop {
+                    let (kind, id, payload) = reader.next()?;
+                    if id == number as u32 + 1 {
+                        return Some((kind, payload));
+                    }
                 }
             });
             match answer {

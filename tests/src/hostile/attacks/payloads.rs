@@ -99,7 +99,12 @@ pub(super) fn answers(session: &mut Session<'_>) -> Result<Verdict, String> {
     let mut replies = link.writer(Lane::RepliesToServer);
     let mut events = link.reader(Lane::MessagesToClient);
     for number in 0..session.rng.u32(1..6) {
-        put_kicking(session, &link, &mut writer, &Frame::new(kind::REQUEST, number, lies::call_me()));
+        put_kicking(
+            session,
+            &link,
+            &mut writer,
+            &Frame::new(kind::REQUEST, number, lies::call_me()),
+        );
         let called = super::wait_for(Duration::from_millis(20), || events.next());
         let Some((_, id, _)) = called else { continue };
         for _ in 0..session.rng.usize(0..4) {

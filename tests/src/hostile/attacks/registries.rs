@@ -19,10 +19,9 @@ pub(super) fn forged(session: &mut Session<'_>) -> Result<Verdict, String> {
             raw.write(0, &bytes);
         }
         1 => raw.set64([link::LENGTH, link::MAX_MESSAGE][rng.usize(0..2)], rng.u64(..)),
-        2 => raw.set64(
-            [link::MESSAGE_RING, link::REPLY_RING][rng.usize(0..2)],
-            1 << rng.u32(0..64),
-        ),
+        2 => {
+            raw.set64([link::MESSAGE_RING, link::REPLY_RING][rng.usize(0..2)], 1 << rng.u32(0..64))
+        }
         3 => raw.unlock(link::CLIENT_BYTE),
         _ => {
             let word = 4 * rng.usize(0..32);
