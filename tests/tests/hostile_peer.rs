@@ -116,11 +116,13 @@ fn a_registry_that_was_scribbled_on_is_mended() {
     let _watchdog = Watchdog::start(60);
     let (name, _server, registry) = serve("mended");
     let honest = registry.raw.read(0, 80);
-    let schema = registry.raw.read(registry::SCHEMA, 300);
+    let length = registry.raw.get32(registry::SCHEMA_LENGTH) as usize;
+    let schema = registry.raw.read(registry::SCHEMA, length);
     registry.raw.write(0, &[0xAB; 80]);
-    registry.raw.write(registry::SCHEMA, &[0xAB; 300]);
-    let mended =
-        || registry.raw.read(0, 80) == honest && registry.raw.read(registry::SCHEMA, 300) == schema;
+    registry.raw.write(registry::SCHEMA, &vec![0xAB; length]);
+    let mended = || {
+        registry.raw.read(0, 80) == honest && registry.raw.read(registry::SCHEMA, length) == schema
+    };
     while !mended() {
         thread::sleep(Duration::from_millis(10));
     }

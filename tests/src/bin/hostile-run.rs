@@ -83,13 +83,15 @@ fn play(role: &Role) -> Result<(), Box<dyn Error>> {
 }
 
 fn conduct(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    let report = conduct::run(Wanted {
+    let program = std::env::current_exe()?;
+    let wanted = Wanted {
         sessions: arguments.sessions,
         reverse: arguments.reverse.unwrap_or(arguments.sessions / 10),
         first: arguments.first,
         seed: arguments.seed,
         attackers: arguments.attackers.max(1),
-    })?;
+    };
+    let report = conduct::run(program.to_str().ok_or("a program with a strange name")?, wanted)?;
     println!("{}", report.text());
     if let Some(path) = &arguments.json {
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;

@@ -46,8 +46,8 @@ struct Lines {
 }
 
 impl Role {
-    fn start(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(std::env::current_exe()?)
+    fn start(program: &str, arguments: &[String]) -> Result<Self, Box<dyn Error>> {
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -117,20 +117,20 @@ fn arguments(words: &[&dyn ToString]) -> Vec<String> {
     words.iter().map(|word| word.to_string()).collect()
 }
 
-/// Runs everything.
+/// Runs everything; `program` is `hostile-run`, which plays all roles.
 ///
 /// # Errors
 /// The run itself failed; broken guarantees are in the report.
-pub fn run(wanted: Wanted) -> Result<Report, Box<dyn Error>> {
+pub fn run(program: &str, wanted: Wanted) -> Result<Report, Box<dyn Error>> {
     let started = Instant::now();
     let name = crate::unique_name("hostile-run");
     let mut report =
         Report { seed: wanted.seed, budget_kib: (BUDGET >> 10) as u64, ..Report::default() };
-    if let Err(fault) = forward(&name, wanted, &mut report) {
+    if let Err(fault) = forward(program, &name, wanted, &mut report) {
         report.faults.push(fault);
     }
     if wanted.reverse > 0 {
-        match reverse(&format!("{name}-reverse"), wanted) {
+        match reverse(program, &format!("{name}-reverse"), wanted) {
             Ok(account) => report.reverse = account,
             Err(fault) => report.faults.push(fault),
         }
@@ -139,11 +139,11 @@ pub fn run(wanted: Wanted) -> Result<Report, Box<dyn Error>> {
     Ok(report)
 }
 
-fn forward(name: &str, wanted: Wanted, report: &mut Report) -> Result<(), String> {
+fn forward(program: &str, name: &str, wanted: Wanted, report: &mut Report) -> Result<(), String> {
     let text = |error: Box<dyn Error>| error.to_string();
-    let server = Role::start(&arguments(&[&"serve", &name])).map_err(text)?;
+    let server = Role::start(program, &arguments(&[&"serve", &name])).map_err(text)?;
     server.wait_for_lines(1)?;
-    let honest = Role::start(&arguments(&[&"honest", &name])).map_err(text)?;
+    let honest = Role::start(program, &arguments(&[&"honest", &name])).map_err(text)?;
     honest.wait_for_lines(1)?;
     thread::sleep(Duration::from_millis(300));
     let pid = server.child.id();
@@ -153,7 +153,7 @@ fn forward(name: &str, wanted: Wanted, report: &mut Report) -> Result<(), String
         .map(|attacker| {
             let (first, end) = (wanted.first + attacker, wanted.first + wanted.sessions);
             let step = wanted.attackers;
-            Role::start(&arguments(&[&"attack", &name, &wanted.seed, &first, &step, &end]))
+            Role::start(program, &arguments(&[&"attack", &name, &wanted.seed, &first, &step, &end]))
         })
         .collect::<Result<_, _>>()
         .map_err(text)?;
@@ -229,12 +229,13 @@ fn leaked(name: &str) -> u64 {
     crate::segment_names().iter().filter(|name| name.starts_with(&prefix)).count() as u64
 }
 
-fn reverse(name: &str, wanted: Wanted) -> Result<super::reverse::Account, String> {
+fn reverse(program: &str, name: &str, wanted: Wanted) -> Result<super::reverse::Account, String> {
     let text = |error: Box<dyn Error>| error.to_string();
-    let server =
-        Role::start(&arguments(&[&"hostile-server", &name, &wanted.seed])).map_err(text)?;
+    let server = Role::start(program, &arguments(&[&"hostile-server", &name, &wanted.seed]))
+        .map_err(text)?;
     server.wait_for_lines(1)?;
-    let victim = Role::start(&arguments(&[&"victim", &name, &wanted.reverse])).map_err(text)?;
+    let victim =
+        Role::start(program, &arguments(&[&"victim", &name, &wanted.reverse])).map_err(text)?;
     let (mut said, mut heard) = (0, Instant::now());
     let mut peak = 0;
     while !victim.has_ended() {
