@@ -99,8 +99,11 @@ impl Link {
             made.remove_name();
             return Handed::Ignored;
         };
-        server.offer(slot, id);
-        let answer = wait_for(PATIENCE, || server.answer(slot, id));
+        // Another attacker may scribble over the slot meanwhile: offered again until there is an answer.
+        let answer = (0..40).find_map(|_| {
+            server.offer(slot, id);
+            wait_for(PATIENCE / 40, || server.answer(slot, id))
+        });
         server.release(slot);
         match answer {
             Some(registry::ACCEPTED) => {

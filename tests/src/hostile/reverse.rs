@@ -52,6 +52,8 @@ pub fn victim(name: &str, sessions: u64) -> Result<(), Box<dyn Error>> {
         check_time("connect", started, CONNECT)?;
         let Ok(client) = client else {
             account.connects_refused += 1;
+            // One lie of the server is one session.
+            std::thread::sleep(Duration::from_millis(10));
             continue;
         };
         for number in 0..4 {
@@ -147,10 +149,13 @@ pub fn serve(name: &str, seed: u64) -> Result<(), Box<dyn Error>> {
     for session in 0.. {
         let mut rng = session_rng(seed, session);
         forgery.mend();
-        if rng.u8(0..6) == 0 {
+        let lies = rng.u8(0..6) == 0;
+        if lies {
             lie_in_registry(&forgery.registry.raw, &mut rng);
         }
-        let offered = wait_for(Duration::from_millis(400), || forgery.offered());
+        // Most lies keep everybody from offering anything.
+        let patience = Duration::from_millis(if lies { 5 } else { 400 });
+        let offered = wait_for(patience, || forgery.offered());
         forgery.mend();
         let Some((slot, id)) = offered else { continue };
         let file = link_path(id);
@@ -225,10 +230,12 @@ fn answer(rng: &mut Rng) -> Frame {
     let payload: Vec<u8> = match rng.u8(0..4) {
         0 => (0..rng.usize(0..40)).map(|_| rng.u8(..)).collect(),
         1 => super::lies::put(rng, 3)[4..].to_vec(),
+        // What the first call is answered with by an honest server.
         2 => [5_u64.to_le_bytes().to_vec(), vec![1]].concat(),
         _ => vec![0; rng.usize(0..5_000)],
     };
-    let mut frame = Frame::new(rng.u8(1..5), rng.u32(0..5), payload);
+    let kind = if rng.bool() { kind::REPLY } else { rng.u8(1..5) };
+    let mut frame = Frame::new(kind, rng.u32(0..5), payload);
     match rng.u8(0..24) {
         0 => frame.kind = rng.u8(0..),
         1 => frame.flags = rng.u8(..),
