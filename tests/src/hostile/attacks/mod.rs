@@ -99,11 +99,15 @@ impl Session<'_> {
         self.link_as(Plan::rings(ring))
     }
 
+    /// The registry may just be scribbled on, or all links be taken: tried again for a while.
     fn link_as(&mut self, plan: Plan) -> Option<Link> {
-        match Link::hand_over(self.server, self.id(), plan, |_| {}) {
+        (0..200).find_map(|_| match Link::hand_over(self.server, self.id(), plan, |_| {}) {
             Handed::Linked(link) => Some(link),
-            Handed::Refused(_) | Handed::Ignored => None,
-        }
+            Handed::Refused(_) | Handed::Ignored => {
+                std::thread::sleep(Duration::from_millis(10));
+                None
+            }
+        })
     }
 
     /// Waits for the server's accusation.
