@@ -58,7 +58,7 @@ pub fn run(name: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn round(client: &Client<Rich>, number: u64, told: &mut u64) -> Result<(), Box<dyn Error>> {
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         client.told(*told)?;
         *told += 1;
     }

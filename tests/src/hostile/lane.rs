@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next frame but pads: kind, call id, payload. `None`: nothing there.
-    pub fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+    pub fn take(&mut self) -> Option<(u8, u32, Vec<u8>)> {
         loop {
             if !self.is_present() {
                 return None;

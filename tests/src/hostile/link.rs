@@ -151,7 +151,7 @@ impl Link {
         let mut looks = 0_u32;
         let waited = wait_for(time, || {
             // The marks may be lost where the registry is scribbled on at the same time.
-            if looks % 64 == 0 {
+            if looks.is_multiple_of(64) {
                 self.kick(server);
             }
             looks += 1;

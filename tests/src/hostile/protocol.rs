@@ -70,7 +70,7 @@ impl Value {
             numbers: (number as i8, u128::from(number) << 64, 0.5),
             letter: 'ß',
             array: [1, 2, number as u16],
-            flag: Some(number % 2 == 0),
+            flag: Some(number.is_multiple_of(2)),
         };
         let units = (number % 50) as usize;
         Self::List(vec![

@@ -72,7 +72,7 @@ impl Raw {
     /// The word at `offset`, which is a multiple of 4.
     #[must_use]
     pub fn word32(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset % 4 == 0, "unaligned");
+        assert!(offset.is_multiple_of(4), "unaligned");
         let place = self.address(offset, 4).cast::<u32>();
         // SAFETY: aligned, inside the mapping, which lives as long as `self`; only atomics touch it.
         unsafe { AtomicU32::from_ptr(place) }
@@ -81,7 +81,7 @@ impl Raw {
     /// The word at `offset`, which is a multiple of 8.
     #[must_use]
     pub fn word64(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset % 8 == 0, "unaligned");
+        assert!(offset.is_multiple_of(8), "unaligned");
         let place = self.address(offset, 8).cast::<u64>();
         // SAFETY: as above.
         unsafe { AtomicU64::from_ptr(place) }
@@ -178,7 +178,7 @@ pub fn wait_for<T>(time: Duration, mut found: impl FnMut() -> Option<T>) -> Opti
             return Some(found);
         }
         looks += 1;
-        if looks % 16 == 0 && started.elapsed() > time {
+        if looks.is_multiple_of(16) && started.elapsed() > time {
             return None;
         }
         if looks < 200 {

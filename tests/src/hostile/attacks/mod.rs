@@ -133,7 +133,7 @@ impl Session<'_> {
         }
         let answered = wait_for(PATIENCE, || {
             link.kick(self.server);
-            while let Some((_, id, _)) = reader.next() {
+            while let Some((_, id, _)) = reader.take() {
                 if id == MINE {
                     return Some(());
                 }
@@ -169,7 +169,6 @@ impl Session<'_> {
         let mut writer = link.writer(Lane::MessagesToServer);
         let mut reader = link.reader(Lane::RepliesToClient);
         let count = payloads.len();
-        let mut answered = 0;
         for (number, payload) in payloads.into_iter().enumerate() {
             let frame = Frame::new(kind::REQUEST, number as u32 + 1, payload);
             if !writer.put(&frame, PATIENCE) {
@@ -178,7 +177,7 @@ impl Session<'_> {
             link.kick(self.server);
             let answer = wait_for(PATIENCE, || {
                 loop {
-                    let (kind, id, payload) = reader.next()?;
+                    let (kind, id, payload) = reader.take()?;
                     if id == number as u32 + 1 {
                         return Some((kind, payload));
                     }
@@ -186,9 +185,8 @@ impl Session<'_> {
             });
             match answer {
                 Some((kind, payload)) => check(kind, &payload)?,
-                None => return Err(format!("{answered} of {count} answered")),
+                None => return Err(format!("{number} of {count} answered")),
             }
-            answered += 1;
         }
         self.served(link, &mut writer, &mut reader)
     }

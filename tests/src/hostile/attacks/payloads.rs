@@ -105,7 +105,7 @@ pub(super) fn answers(session: &mut Session<'_>) -> Result<Verdict, String> {
             &mut writer,
             &Frame::new(kind::REQUEST, number, lies::call_me()),
         );
-        let called = super::wait_for(Duration::from_millis(20), || events.next());
+        let called = super::wait_for(Duration::from_millis(20), || events.take());
         let Some((_, id, _)) = called else { continue };
         for _ in 0..session.rng.usize(0..4) {
             let id = if session.rng.u8(0..3) == 0 { session.rng.u32(..) } else { id };
