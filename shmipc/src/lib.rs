@@ -91,6 +91,9 @@
 //! elements without bytes, 256 levels of nesting. 4,032 links for each server. A client must not be
 //! used in a forked child.
 
+#[cfg(all(any(fuzzing, test), not(loom)))]
+#[doc(hidden)]
+pub mod __fuzz;
 mod alarm;
 mod client;
 mod codec;

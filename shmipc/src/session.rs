@@ -7,7 +7,7 @@ use crate::dispatch::{self, Service};
 use crate::error::Departure;
 use crate::frame::Kind;
 use crate::link::Link;
-use crate::link::inbound::{Inbound, Received};
+use crate::link::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 
@@ -77,7 +77,12 @@ impl<P: ShmMessage> Session<P> {
         let mut handled = 0;
         let mut streaming = false;
         let mut progress = Progress::Idle;
+        let begun = self.inbound.consumer().position();
         while handled < BATCH && !is_stopping() {
+            // The others' turn comes after so many messages or so many bytes.
+            if self.inbound.consumer().position() - begun >= LOOK_BYTES {
+                break;
+            }
             if ended.is_none() && self.link.replies().is_congested() {
                 progress = Progress::Stuck;
                 break;

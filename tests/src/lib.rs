@@ -2,6 +2,7 @@
 //! can be killed and stopped, and a watchdog for whatever may hang.
 
 pub mod handler;
+pub mod hostile;
 pub mod process;
 pub mod protocol;
 

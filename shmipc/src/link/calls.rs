@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::Link;
-use super::inbound::{Inbound, Received};
+use super::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::doorbell::Bell;
 use crate::error::Departure;
 use crate::frame::Kind;
@@ -192,11 +192,19 @@ impl Calls {
         let Some(reader) = lead.reader.as_deref_mut() else { return false };
         let before = reader.consumer().position();
         for _ in 0..DRAIN {
+            // A peer that sends without pause must not keep the listener from all others.
+            if reader.consumer().position() - before >= LOOK_BYTES {
+                break;
+            }
             match reader.next() {
                 Ok(Some(received)) => self.deliver(received, reader),
                 Ok(None) if reader.consumer().has_data() => {}
-                // Damage is found, and told, by the next caller.
-                Ok(None) | Err(_) => break,
+                Ok(None) => break,
+                // Nobody may ever call, and who finds it is who tells.
+                Err(violation) => {
+                    link.accuse(&violation);
+                    break;
+                }
             }
         }
         let moved = reader.consumer().position() != before;
@@ -303,7 +311,11 @@ impl Calls {
         call_id: u32,
         read: &impl Fn(&[u8]) -> R,
     ) -> Result<Option<Led<R>>, Violation> {
+        let begun = reader.consumer().position();
         for _ in 0..LOOK {
+            if reader.consumer().position() - begun >= LOOK_BYTES {
+                break;
+            }
             let Some(received) = reader.next()? else { break };
             reader.consumer().publish();
             if received.call_id == call_id {

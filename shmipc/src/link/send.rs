@@ -156,6 +156,10 @@ impl Link {
 
     /// Sends a failure instead of a reply.
     pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
+        // Nobody reads any more, and what has no reader would be queued without bound.
+        if self.ended().is_some() {
+            return;
+        }
         let label = Label::new(Kind::Failure, call_id);
         // Of failures for which nobody waits only as many are kept as fit.
         let when_full = if call_id == 0 { WhenFull::Refuse } else { WhenFull::Queue };

@@ -180,7 +180,7 @@ fn frame_start(position: u64) -> u64 {
     position & !(FRAME_ALIGNMENT as u64 - 1)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Lane {
     /// A lane in this process's own memory.
     pub(crate) fn private(capacity: usize) -> Self {

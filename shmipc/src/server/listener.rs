@@ -190,6 +190,7 @@ impl<P: ShmMessage> Listener<P> {
             return;
         }
         self.slow_round = Instant::now();
+        self.shared.registry.publish();
         self.shared.registry.reap_slots();
         let wanting: Vec<usize> = self
             .sessions

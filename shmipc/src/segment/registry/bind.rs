@@ -39,7 +39,17 @@ pub(crate) struct Registry {
     mapping: Arc<Mapping>,
     memory: NonNull<RegistryMemory>,
     bell: Bell,
+    told: Told,
     released: std::sync::atomic::AtomicBool,
+}
+
+/// What a registry tells its clients, as its server knows it: the shared copy can be written by any of
+/// them.
+struct Told {
+    options: RegistryOptions,
+    fingerprint: u64,
+    generation: u64,
+    schema: Vec<u8>,
 }
 
 // SAFETY: `memory` leads into `mapping`, and all of it is atomics.
@@ -68,7 +78,14 @@ impl Registry {
             crate::step::reach("bind.begin");
             match Mapping::create(&segment_name, length, SERVER_BYTE) {
                 Ok(mapping) => {
-                    let registry = Self::prepare::<P>(mapping, options, &schema)?;
+                    let told = Told {
+                        options: *options,
+                        fingerprint: P::FINGERPRINT,
+                        // Tells two servers of one name apart, for whoever looks from outside.
+                        generation: sys::random_u128().unwrap_or(0) as u64,
+                        schema,
+                    };
+                    let registry = Self::prepare(mapping, told)?;
                     segment::sweep();
                     return Ok(registry);
                 }
@@ -83,11 +100,7 @@ impl Registry {
     }
 
     /// Makes a fresh segment, whose lock is held, a registry.
-    fn prepare<P: ShmMessage>(
-        mapping: Mapping,
-        options: &RegistryOptions,
-        schema: &[u8],
-    ) -> Result<Self, BindError> {
+    fn prepare(mapping: Mapping, told: Told) -> Result<Self, BindError> {
         let mapping = Arc::new(mapping);
         let broken = || BindError::System {
             action: "prepare the registry's doorbell",
@@ -97,22 +110,24 @@ impl Registry {
         // SAFETY: `place` checked that a `RegistryMemory` lies there.
         let bell_memory = NonNull::from(unsafe { &memory.as_ref().bell });
         // SAFETY: fresh, zeroed; nobody uses it before the magic is published below.
-        if !unsafe { Bell::initialise(bell_memory, options.doorbell) } {
+        if !unsafe { Bell::initialise(bell_memory, told.options.doorbell) } {
             return Err(broken());
         }
         // SAFETY: initialised just now; the mapping is the owner.
-        let bell = unsafe { Bell::attach(bell_memory, options.doorbell, mapping.clone()) }
+        let bell = unsafe { Bell::attach(bell_memory, told.options.doorbell, mapping.clone()) }
             .ok_or_else(broken)?;
-        let registry = Self { mapping, memory, bell, released: false.into() };
-        registry.publish::<P>(options, schema);
+        let registry = Self { mapping, memory, bell, told, released: false.into() };
+        registry.publish();
         Ok(registry)
     }
 
-    fn publish<P: ShmMessage>(&self, options: &RegistryOptions, schema: &[u8]) {
-        let memory = self.memory();
+    /// Writes everything that clients are told. Again and again: a client may have written there, and
+    /// those who come after it must find what is true. The bytes that are right already do not change.
+    pub(crate) fn publish(&self) {
+        let (memory, Told { options, schema, .. }) = (self.memory(), &self.told);
         if let Some(place) = self.mapping.place::<u8>(SCHEMA_OFFSET) {
-            // SAFETY: the segment was made `SCHEMA_OFFSET + schema.len()` bytes long at least, and
-            // nobody reads it before the version is published below.
+            // SAFETY: the segment was made `SCHEMA_OFFSET + schema.len()` bytes long at least. Whoever
+            // reads it meanwhile copies it out before looking at it, and finds the same bytes.
             unsafe {
                 std::ptr::copy_nonoverlapping(schema.as_ptr(), place.as_ptr(), schema.len());
             }
@@ -120,9 +135,8 @@ impl Registry {
         let relaxed = Ordering::Relaxed;
         memory.doorbell.store(options.doorbell.to_u32(), relaxed);
         memory.length.store(self.mapping.length() as u64, relaxed);
-        // Tells two servers of one name apart, for whoever looks from outside.
-        memory.generation.store(sys::random_u128().unwrap_or(0) as u64, relaxed);
-        memory.fingerprint.store(P::FINGERPRINT, relaxed);
+        memory.generation.store(self.told.generation, relaxed);
+        memory.fingerprint.store(self.told.fingerprint, relaxed);
         memory.pid.store(std::process::id(), relaxed);
         memory.flags.store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
         memory.max_message.store(options.max_message as u64, relaxed);

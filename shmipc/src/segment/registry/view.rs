@@ -231,6 +231,11 @@ fn check_protocol<P: ShmMessage>(
 fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obstacle> {
     let damaged = |what: String| Obstacle::Damaged { what };
     let length = words.schema_length.load(Ordering::Relaxed) as usize;
+    if length > MAXIMUM_SCHEMA {
+        return Err(damaged(format!(
+            "a schema of {length} bytes, at most {MAXIMUM_SCHEMA} can be"
+        )));
+    }
     if length > mapping.length() - SCHEMA_OFFSET {
         return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
     }
