@@ -6,34 +6,30 @@
 //!   the wake-up's system call, blocks everybody else for good, even inside a bounded wait. So the
 //!   mutex is made again as a robust one in the same place ([`robust`]): a dead holder's lock passes
 //!   on, and what the event itself cannot mend is mended here.
-//! - A process *stopped* while it holds the mutex delays others until it goes on. A ring waits only
-//!   a moment for the mutex and then leaves the sleeper to the end of its bounded sleep, but some
-//!   nanoseconds remain between that and the ring itself: the price of this kind, and why the futex
-//!   is the default.
-//! - Its deadlines are computed by adding the fractions of two times without carrying, and a fraction
-//!   over a second makes the system refuse the wait at once. Sleeps are cut so that they end within
-//!   the second in which they began.
-//! - It waits by the wall clock, so a sleep can last longer by what the clock is set back meanwhile,
-//!   unless the bell is rung.
+//! - A process *stopped* while it holds the mutex delays others until it goes on. A sleep waits for
+//!   the mutex no longer than it may sleep. A ring waits only a moment for it and then leaves the
+//!   sleeper to the end of its bounded sleep, but some nanoseconds remain between that and the ring
+//!   itself: the price of this kind, and why the futex is the default.
+//! - It waits by the wall clock, with a deadline whose fractions are added without carrying. So its
+//!   condition variable is made again too, and waited for on the monotonic clock ([`monotonic`]).
 //! - The memory is used by the system's own code, which trusts it. A server takes links with this
 //!   kind only if its own builder chose it.
 
+mod monotonic;
 mod robust;
 
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use raw_sync::Timeout;
+use monotonic::{Condition, Waited};
 use raw_sync::events::{Event, EventImpl, EventInit, EventState};
 use robust::{Found, RobustMutex};
 
 /// The longest that a ring waits for the event's mutex, which a live holder keeps for microseconds.
 const RING_PATIENCE: Duration = Duration::from_millis(2);
-/// A deadline must not come closer than this to the end of a second: the event reads the clock again.
-const SECOND_MARGIN: Duration = Duration::from_millis(1);
 /// A sleep that failed at once is made up for by so much, so that nobody spins on a broken event.
 const BROKEN_PAUSE: Duration = Duration::from_micros(500);
 
@@ -41,10 +37,12 @@ pub(super) struct EventBell {
     event: Box<dyn EventImpl>,
     /// The event's own mutex.
     mutex: RobustMutex,
+    /// The event's own condition variable.
+    condition: Condition,
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
-// SAFETY: both are pointers to a process-shared mutex and condition variable, which any thread may
+// SAFETY: all are pointers to a process-shared mutex and condition variable, which any thread may
 // use, in memory that `_owner` keeps alive.
 unsafe impl Send for EventBell {}
 // SAFETY: as above.
@@ -60,7 +58,9 @@ impl EventBell {
         // SAFETY: the place is large enough (checked), aligned and unused (contract).
         let made = unsafe { Event::new(place.as_ptr(), true) }.is_ok();
         // SAFETY: an event begins with its mutex, which nobody uses yet.
-        made && unsafe { RobustMutex::make(place) }
+        let robust = made && unsafe { RobustMutex::make(place) };
+        // SAFETY: an event that nobody uses yet.
+        robust && unsafe { Condition::make(place) }
     }
 
     /// # Safety
@@ -74,22 +74,17 @@ impl EventBell {
         let (event, _) = unsafe { Event::from_existing(place.as_ptr()) }.ok()?;
         // SAFETY: contract; an event begins with its mutex.
         let mutex = unsafe { RobustMutex::at(place) };
-        Some(Self { event, mutex, _owner: owner })
+        // SAFETY: contract; `initialise` made it anew.
+        let condition = unsafe { Condition::at(place) }?;
+        Some(Self { event, mutex, condition, _owner: owner })
     }
 
     pub(super) fn sleep(&self, timeout: Duration) {
-        let Some(timeout) = within_second(timeout) else {
-            thread::sleep(timeout.min(SECOND_MARGIN));
-            return;
-        };
         let started = Instant::now();
-        if self.event.wait(Timeout::Val(timeout)).is_ok() {
-            return;
+        if self.condition.wait(&self.mutex, timeout) == Waited::Failed {
+            let missing = timeout.saturating_sub(started.elapsed());
+            thread::sleep(missing.min(BROKEN_PAUSE));
         }
-        // Time out, or the holder died and left the mutex to this thread, or for nobody.
-        self.mutex.mend();
-        let missing = timeout.saturating_sub(started.elapsed());
-        thread::sleep(missing.min(BROKEN_PAUSE));
     }
 
     pub(super) fn ring(&self) {
@@ -107,28 +102,9 @@ impl EventBell {
     }
 }
 
-/// As much of `timeout` as ends within the current second of the wall clock; `None` if the second is
-/// as good as over.
-fn within_second(timeout: Duration) -> Option<Duration> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let left = Duration::from_secs(1)
-        .checked_sub(Duration::from_nanos(u64::from(now.subsec_nanos())))?
-        .checked_sub(SECOND_MARGIN)?;
-    (!left.is_zero()).then(|| timeout.min(left))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_deadline_leaves_the_current_second() {
-        for _ in 0..1_000 {
-            if let Some(timeout) = within_second(Duration::from_secs(5)) {
-                assert!(timeout < Duration::from_secs(1));
-            }
-        }
-    }
 
     #[test]
     fn an_event_fits_its_place() {

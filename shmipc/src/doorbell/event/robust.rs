@@ -2,8 +2,15 @@
 //! marked, to whoever locks it next.
 
 use std::ptr::NonNull;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::libc;
+
+/// Tries to lock that only let others run; after them a try sleeps.
+const YIELDS: u32 = 100;
+/// Between two later tries.
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// What a look at the mutex found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +53,47 @@ impl RobustMutex {
     /// [`make`](Self::make) made a mutex at `place`, which stays valid as long as this is used.
     pub(super) unsafe fn at(place: NonNull<u8>) -> Self {
         Self(place.cast())
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut libc::pthread_mutex_t {
+        self.0.as_ptr()
+    }
+
+    /// Locks it, a dead holder's too; `false`: it was held all the time. Not the system's own timed
+    /// lock, which goes by the wall clock. A live holder keeps it for microseconds.
+    pub(super) fn lock_within(&self, patience: Duration) -> bool {
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            // SAFETY: a mutex (contract of `at`).
+            match unsafe { libc::pthread_mutex_trylock(self.0.as_ptr()) } {
+                0 => return true,
+                libc::EOWNERDEAD => {
+                    self.declare_whole();
+                    return true;
+                }
+                libc::ENOTRECOVERABLE => self.make_anew(),
+                libc::EBUSY => {}
+                _ => return false,
+            }
+            if started.elapsed() >= patience {
+                return false;
+            }
+            tries += 1;
+            if tries < YIELDS { thread::yield_now() } else { thread::sleep(PAUSE) }
+        }
+    }
+
+    /// Of a lock that passed from a dead holder to this thread: what it guards is whole.
+    pub(super) fn declare_whole(&self) {
+        // SAFETY: a mutex; answers with an error unless the lock is marked as a dead holder's.
+        unsafe { libc::pthread_mutex_consistent(self.0.as_ptr()) };
+    }
+
+    /// Gives it back. For the thread that holds it.
+    pub(super) fn unlock(&self) {
+        // SAFETY: a robust mutex (contract of `at`): whoever does not hold it is told so.
+        unsafe { libc::pthread_mutex_unlock(self.0.as_ptr()) };
     }
 
     /// Is it free? A dead holder's lock is taken over, mended and given back.

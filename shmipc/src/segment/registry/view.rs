@@ -166,7 +166,10 @@ impl Drop for SlotClaim<'_> {
 fn attach(segment_name: &str) -> Result<Mapping, Obstacle> {
     match Mapping::open(segment_name, size_of::<RegistryMemory>()) {
         Ok(mapping) => Ok(mapping),
-        Err(SegmentError::Missing | SegmentError::Changed) => Err(Obstacle::Missing),
+        // Without room, and not reserved yet: its server is just about to find that out.
+        Err(SegmentError::Missing | SegmentError::Changed | SegmentError::NoRoom { .. }) => {
+            Err(Obstacle::Missing)
+        }
         Err(other) => Err(Obstacle::Segment(other)),
     }
 }
@@ -224,9 +227,10 @@ fn check_protocol<P: ShmMessage>(
 fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obstacle> {
     let damaged = |what: String| Obstacle::Damaged { what };
     let length = words.schema_length.load(Ordering::Relaxed) as usize;
-    if length > mapping.length() - SCHEMA_OFFSET {
-        return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
+    if length > (mapping.length() - SCHEMA_OFFSET).min(MAXIMUM_SCHEMA) {
+        return Err(damaged(format!("a schema of {length} bytes, longer than any can be")));
     }
+    mapping.reserve_first(SCHEMA_OFFSET + length).map_err(Obstacle::Segment)?;
     let mut bytes = vec![0; length];
     if let Some(place) = mapping.place::<u8>(SCHEMA_OFFSET).filter(|_| length > 0) {
         // SAFETY: `length` bytes from the schema's place on lie inside the mapping (checked above);
