@@ -65,7 +65,7 @@ impl Budget {
 /// Empty events cost a queue much more than they have bytes.
 #[test]
 fn a_stopped_reader_of_small_events_costs_no_more_than_the_budget_and_learns_what_it_missed() {
-    const EVENTS: u64 = 400_000;
+    const EVENTS: u64 = 600_000;
     const STOPS: u64 = 5;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let _watchdog = Watchdog::start(120);
