@@ -135,10 +135,10 @@ fn flag_index() -> Option<usize> {
     *INDEX.get_or_init(|| {
         let mut scratch = Scratch([0; super::super::EVENT_LENGTH]);
         let place = scratch.0.as_mut_ptr();
-        let flags = || {
-            // SAFETY: inside `scratch`.
-            unsafe { place.add(FLAGS_OFFSET).cast::<[u8; 2]>().read_volatile() }
-        };
+        // SAFETY: inside `scratch`.
+        let flags = unsafe { place.add(FLAGS_OFFSET) }.cast::<[u8; 2]>();
+        // SAFETY: as above; read each time anew, as the event writes through the same pointer.
+        let flags = || unsafe { flags.read_volatile() };
         // SAFETY: fresh, aligned, and large enough (`EventBell::initialise` checks the same size).
         let (event, _) = unsafe { Event::new(place, true) }.ok()?;
         let before = flags();
