@@ -141,6 +141,28 @@ fn readers_that_stop_and_senders_that_do_not_cost_no_more_than_the_budget() {
     running.stop().unwrap();
 }
 
+/// The requests that a killed client left in its ring were run, and their replies queued without end,
+/// half a gibibyte of them: nothing counts as congested that nobody reads any more.
+#[test]
+fn the_requests_of_the_dead_cost_no_more_than_the_budget() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _watchdog = Watchdog::start(120);
+    let name = unique_name("dead");
+    let builder = small(&name, 2).ring_size(64 << 10).max_link_memory(4096 + (256 << 10));
+    let (running, mut budget) = serve(builder);
+    let other = Client::<Probe>::builder(&name).deadline(Duration::from_secs(60)).connect();
+    let other = other.unwrap();
+    let mut greedy = crowd(&["greedy", &name, "60000"]);
+    thread::sleep(Duration::from_millis(100));
+    greedy.kill();
+    while other.peer_ids().unwrap().len() > 1 {
+        budget.look();
+    }
+    budget.look();
+    println!("{} bytes at most, of a budget of {}", budget.most, budget.bytes);
+    running.stop().unwrap();
+}
+
 #[test]
 fn two_hundred_and_fifty_six_clients_at_a_time() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -132,6 +132,10 @@ impl Outbound {
                 Err(other) => return Err(other),
             }
         }
+        // Nobody will read it, and nothing would bound how much of it there is.
+        if let Some(departure) = link.ended() {
+            return Err(Trouble::Send(link.send_error(departure)));
+        }
         let mut bytes = Vec::new();
         write(&mut state.producer, Some(&mut bytes))?;
         self.queue(link, &mut state, label, bytes, when_full)
