@@ -139,7 +139,7 @@ fn waits_of_clients(name: &str, server: &PeerProcess) -> Vec<Wait> {
     let [second, third] = [(); 2].map(|()| calling.clone());
     let [full_too, full_call, rejections] = [(); 3].map(|()| full.clone());
     let behind = streaming.clone();
-    let [large, larger] = [1 << 20, 2 << 20].map(|size| Probe::Bytes { bytes: pattern(size) });
+    let [large, larger] = [4 << 20, 8 << 20].map(|size| Probe::Bytes { bytes: pattern(size) });
     vec![
         wait("connect", DEADLINE, move || {
             let connected = Client::<Probe>::builder(&named).connect_deadline(DEADLINE).connect();
@@ -320,31 +320,34 @@ fn waits_for_a_dead_peer_end_at_once(doorbell: Doorbell) {
 
 fn a_stop_and_a_drop_do_not_wait_for_a_handler_without_end(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(120);
-    let name = unique_name("endless");
-    let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
-    let running = server.serve(Prober::default()).unwrap();
-    let (entered, handling) = mpsc::channel();
-    let listening = Client::<Probe>::builder(&name)
-        .on_event(move |_: ProbeEvent| {
-            let _ = entered.send(());
-            thread::sleep(PATIENCE * 3);
-        })
-        .connect()
-        .unwrap();
-    listening.broadcast(1).unwrap();
-    handling.recv().unwrap();
-    let caller = client(&name);
-    caller.send(&Probe::Slow { millis: PATIENCE.as_millis() as u64 * 3, ticket: 0 }).unwrap();
-    // The handler runs once its lane is empty again, which a full ring would tell; it is not full.
-    thread::sleep(Duration::from_millis(200));
-    let waits = vec![
-        wait("Running::stop with a handler that runs", PATIENCE, move || {
-            let error = running.stop().unwrap_err();
-            assert!(matches!(error, ServeError::StillRunning { waited } if waited == PATIENCE));
-        }),
-        wait("the last drop with a handler that runs", PATIENCE, move || drop(listening)),
-    ];
-    hold(&[run(waits, || {})]);
+    let round = || {
+        let name = unique_name("endless");
+        let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
+        let running = server.serve(Prober::default()).unwrap();
+        let (entered, handling) = mpsc::channel();
+        let listening = Client::<Probe>::builder(&name)
+            .on_event(move |_: ProbeEvent| {
+                let _ = entered.send(());
+                thread::sleep(PATIENCE * 3);
+            })
+            .connect()
+            .unwrap();
+        listening.broadcast(1).unwrap();
+        handling.recv().unwrap();
+        let caller = client(&name);
+        caller.send(&Probe::Slow { millis: PATIENCE.as_millis() as u64 * 3, ticket: 0 }).unwrap();
+        // The handler runs once its lane is empty again, which a full ring would tell; it is not full.
+        thread::sleep(Duration::from_millis(200));
+        let waits = vec![
+            wait("Running::stop with a handler that runs", PATIENCE, move || {
+                let error = running.stop().unwrap_err();
+                assert!(matches!(error, ServeError::StillRunning { waited } if waited == PATIENCE));
+            }),
+            wait("the last drop with a handler that runs", PATIENCE, move || drop(listening)),
+        ];
+        run(waits, || {})
+    };
+    hold(&(0..rounds()).map(|_| round()).collect::<Vec<_>>());
 }
 
 /// The clock is everybody's on the machine, so this runs where it is asked for, as root, alone.

@@ -6,10 +6,11 @@
 //!   the wake-up's system call, blocks everybody else for good, even inside a bounded wait. So the
 //!   mutex is made again as a robust one in the same place ([`robust`]): a dead holder's lock passes
 //!   on, and what the event itself cannot mend is mended here.
-//! - A process *stopped* while it holds the mutex delays others until it goes on. A sleep waits for
-//!   the mutex no longer than it may sleep. A ring waits only a moment for it and then leaves the
-//!   sleeper to the end of its bounded sleep, but some nanoseconds remain between that and the ring
-//!   itself: the price of this kind, and why the futex is the default.
+//! - A process *stopped* while it holds the mutex, for some nanoseconds of a ring or of going to
+//!   sleep, delays others until it goes on. A sleep waits for the mutex no longer than it may last,
+//!   and a ring waits only a moment and then leaves the sleeper to the end of its bounded sleep. What
+//!   remains is a stop in those nanoseconds between the look and the ring itself, or while a sleeper
+//!   takes the mutex again: the price of this kind, and why the futex is the default.
 //! - It waits by the wall clock, with a deadline whose fractions are added without carrying. So its
 //!   condition variable is made again too, and waited for on the monotonic clock ([`monotonic`]).
 //! - The memory is used by the system's own code, which trusts it. A server takes links with this
