@@ -135,7 +135,8 @@ impl Mapping {
     }
 
     /// Opens a segment that somebody else made: owner first, then the map, which must be long
-    /// enough for `least` bytes.
+    /// enough for `least` bytes. Those can be touched, the rest only after
+    /// [`reserve_first`](Self::reserve_first) or [`reserve`](Self::reserve).
     pub(crate) fn open(name: &str, least: usize) -> Result<Self, SegmentError> {
         let file = open(name)?;
         let facts = facts_of(&file)?;
@@ -145,6 +146,7 @@ impl Mapping {
         if facts.length < least as u64 {
             return Err(SegmentError::Truncated { length: facts.length, expected: least as u64 });
         }
+        reserve_first(&file, &facts, least)?;
         let shmem = ShmemConf::new()
             .os_id(name)
             .open()
@@ -155,6 +157,11 @@ impl Mapping {
             return Err(SegmentError::Changed);
         }
         Ok(Self { shmem, file, facts, name: name.into() })
+    }
+
+    /// The same for the first `length` bytes of a segment that somebody else made.
+    pub(crate) fn reserve_first(&self, length: usize) -> Result<(), SegmentError> {
+        reserve_first(&self.file, &self.facts, length)
     }
 
     /// Makes sure that touching the segment cannot fail for want of memory.
@@ -230,6 +237,12 @@ fn owner_by_name(name: &str) -> Option<u32> {
 fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
     sys::file_facts(file)
         .map_err(|error| SegmentError::system("examine a shared memory segment", error))
+}
+
+/// Touching what its maker did not reserve would be a bus error on a full file system: the maker died
+/// between making and reserving it, is just about to, or means harm.
+fn reserve_first(file: &OwnedFd, facts: &FileFacts, length: usize) -> Result<(), SegmentError> {
+    if facts.reserved >= facts.length { Ok(()) } else { reserve(file, length as u64) }
 }
 
 fn reserve(file: &OwnedFd, length: u64) -> Result<(), SegmentError> {

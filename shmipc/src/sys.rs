@@ -22,6 +22,8 @@ pub(crate) struct FileFacts {
     pub(crate) uid: u32,
     /// Bytes in the file.
     pub(crate) length: u64,
+    /// Bytes of it that have memory: less than its length where parts were never written.
+    pub(crate) reserved: u64,
     /// Time since it was last written, as the file system's clock tells.
     pub(crate) modified: std::time::SystemTime,
 }
@@ -40,6 +42,9 @@ pub(crate) fn unlink_shm(name: &str) -> io::Result<()> {
     }
 }
 
+/// Bytes in a block as `stat` counts them, whatever the file system's own are.
+const BLOCK: u64 = 512;
+
 /// What the kernel tells of an open file.
 pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
     let stat = nix::sys::stat::fstat(file)?;
@@ -48,6 +53,7 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
         identity: (stat.st_dev, stat.st_ino),
         uid: stat.st_uid,
         length: u64::try_from(stat.st_size).unwrap_or(0),
+        reserved: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
         modified: std::time::UNIX_EPOCH + age,
     })
 }
@@ -242,7 +248,8 @@ mod tests {
         let (name, file, _) = object();
         unlink_shm(&name).unwrap();
         reserve(&file, 4096).unwrap();
-        assert_eq!(file_facts(&file).unwrap().length, 4096);
+        let facts = file_facts(&file).unwrap();
+        assert_eq!((facts.length, facts.reserved), (4096, 4096));
         assert_eq!(file_facts(&file).unwrap().uid, effective_uid());
         assert!(free_room(&file) > 0);
         assert!(reserve(&file, 1 << 60).is_err());

@@ -46,6 +46,13 @@ impl Drop for Watchdog {
     }
 }
 
+/// Whether the deep form of the tests runs: as root, alone on the machine, with the figures that are
+/// promised. Said by `SHMIPC_DEEP=1`.
+#[must_use]
+pub fn is_deep() -> bool {
+    std::env::var_os("SHMIPC_DEEP").is_some_and(|value| value != "0")
+}
+
 /// Makes a test of each function for each kind of doorbell.
 #[macro_export]
 macro_rules! with_both_doorbells {

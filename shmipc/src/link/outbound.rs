@@ -123,6 +123,8 @@ impl Outbound {
             Err(Refused::NoRoom) => {}
             Err(other) => return Err(refused(link, other)),
         }
+        // Encoding a large message takes its time, and that counts.
+        deadline.left();
         let mut bytes = scratch.unwrap_or_default();
         bytes.clear();
         let sent = match codec::encode_to_vec(value, &mut bytes, self.maximum) {

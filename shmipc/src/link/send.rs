@@ -81,6 +81,8 @@ impl Link {
             }
             Role::Server => self
                 .check_handled()
+                // Encoding a large message takes its time, and that counts.
+                .inspect(|()| _ = deadline.left())
                 .and_then(|()| self.messages.send_queueing(self, label, value, WhenFull::Refuse)),
         })?;
         match self.calls.wait(self, call_id, &mut deadline, read) {

@@ -21,6 +21,9 @@ const DEFAULT_MAX_LINKS: usize = 256;
 /// Shared memory for each link where the user chose no limit.
 const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
 
+/// Frames of the library's own are taken up to this size even where messages may not be so large.
+const LEAST_MESSAGE: u64 = 2048;
+
 /// What a server does with events for a client that does not read, once the client's lane and its
 /// private queue are full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -59,6 +62,21 @@ pub(crate) struct Settings {
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
 /// | [`doorbell`](Self::doorbell) | [`Doorbell::Futex`] | |
 /// | [`checksums`](Self::checksums) | on | |
+///
+/// # Memory
+/// What a server holds for its clients is bounded, whatever they do. For each link it is at most the
+/// sum of
+/// - the link's segment: 4 KiB and four rings, and never more than `max_link_memory`;
+/// - ten times `max_message`: two messages that arrive in fragments and two that came whole, in
+///   buffers that grow by doubling, and one in each of the two queues beyond `max_queued`;
+/// - twice `max_queued`: the queues for events and for replies;
+/// - 64 KiB for the rest.
+///
+/// With `max_links` of them, and 2 MiB for the registry and the threads, that is
+/// [`memory_budget`](Self::memory_budget). It is what the worst of clients can do, all at the same
+/// time: a quiet link takes its segment and little more. With the default options it is some hundred
+/// gibibytes, so whoever must live within a limit lowers `max_links` and `max_message` first. What
+/// handlers keep is their own affair, and so is the value that a message is decoded to.
 #[must_use = "nothing happens before `bind`"]
 pub struct ServerBuilder<P> {
     name: String,
@@ -115,8 +133,8 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Most bytes that wait privately for one client's lane, for events as well as for replies. One
-    /// message always may, however large.
+    /// Most bytes that wait privately for one client's lane, for events as well as for replies; each
+    /// message counts some 200 bytes more than it has. One message always may, however large.
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.settings.manner.queue_maximum = bytes;
         self
@@ -151,6 +169,21 @@ impl<P: ShmMessage> ServerBuilder<P> {
     pub fn checksums(mut self, on: bool) -> Self {
         self.settings.registry.checksums = on;
         self
+    }
+
+    /// Most memory in bytes that the server holds for its clients with these options, shared memory
+    /// included, whatever they do; see "Memory" above. More than an `u64` can say is `u64::MAX`.
+    #[must_use]
+    pub fn memory_budget(&self) -> u64 {
+        let Settings { registry, manner, max_link_memory, .. } = &self.settings;
+        let [links, message, queue, segment] =
+            [registry.max_links, registry.max_message, manner.queue_maximum, *max_link_memory]
+                .map(|value| value as u64);
+        let link = segment
+            .saturating_add(message.max(LEAST_MESSAGE).saturating_mul(10))
+            .saturating_add(queue.saturating_mul(2))
+            .saturating_add(64 << 10);
+        links.saturating_mul(link).saturating_add(2 << 20)
     }
 
     /// Takes the name.

@@ -25,10 +25,19 @@ impl Queued {
         Self { label, fragments, bytes, is_waited_for: true }
     }
 
+    /// Bytes that it takes while it waits, its place in the queue and the allocator's share included:
+    /// a queue of empty messages is not an empty queue.
+    fn weight(&self) -> usize {
+        self.bytes.capacity() + OVERHEAD
+    }
+
     fn is_request(&self, call_id: u32) -> bool {
         self.label.kind == Kind::Request && self.label.call_id == call_id
     }
 }
+
+/// A queue's places may be half unused; an allocation costs some words more than it gives.
+const OVERHEAD: usize = 2 * size_of::<Queued>() + 32;
 
 /// What to do with a message for which the queue is too full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +134,10 @@ impl Outbound {
                 Err(other) => return Err(other),
             }
         }
+        // Nobody will read it, and nothing would bound how much of it there is.
+        if let Some(departure) = link.ended() {
+            return Err(Trouble::Send(link.send_error(departure)));
+        }
         let mut bytes = Vec::new();
         write(&mut state.producer, Some(&mut bytes))?;
         self.queue(link, &mut state, label, bytes, when_full)
@@ -135,11 +148,12 @@ impl Outbound {
         link: &Link,
         state: &mut State,
         label: Label,
-        bytes: Vec<u8>,
+        mut bytes: Vec<u8>,
         when_full: WhenFull,
     ) -> Result<Sent, Trouble> {
+        bytes.shrink_to_fit();
         // One message always fits into an empty queue, however large.
-        let full = state.queued > 0 && state.queued + bytes.len() > self.queue_maximum;
+        let full = state.queued > 0 && state.queued + bytes.len() + OVERHEAD > self.queue_maximum;
         if full && when_full != WhenFull::Queue {
             if when_full == WhenFull::Count {
                 state.missed += 1;
@@ -149,11 +163,12 @@ impl Outbound {
         }
         if state.missed > 0 {
             let gap = gap(&mut state.missed);
-            state.queued += gap.bytes.len();
+            state.queued += gap.weight();
             state.queue.push_back(gap);
         }
-        state.queued += bytes.len();
-        state.queue.push_back(Queued::new(label, bytes));
+        let queued = Queued::new(label, bytes);
+        state.queued += queued.weight();
+        state.queue.push_back(queued);
         self.flush_locked(link, state)?;
         match state.take_queued_end(label.call_id) {
             Some(end) => Ok(Sent::At(end)),
@@ -215,7 +230,7 @@ impl Outbound {
             return false;
         }
         if let Some(queued) = state.queue.remove(index) {
-            state.queued -= queued.bytes.len();
+            state.queued -= queued.weight();
         }
         true
     }
@@ -273,7 +288,7 @@ fn write_queue(state: &mut State) -> Result<bool, Refused> {
                 return Ok(false);
             }
             let gap = gap(&mut state.missed);
-            state.queued += gap.bytes.len();
+            state.queued += gap.weight();
             state.queue.push_back(gap);
             continue;
         };
@@ -290,7 +305,7 @@ fn write_queue(state: &mut State) -> Result<bool, Refused> {
                 if front.is_request(front.label.call_id) && front.is_waited_for {
                     state.queued_ends.push((front.label.call_id, end));
                 }
-                state.queued -= front.bytes.len();
+                state.queued -= front.weight();
                 state.queue.pop_front();
             }
             Err(Refused::NoRoom) => return Ok(true),

@@ -173,7 +173,10 @@ impl Drop for SlotClaim<'_> {
 fn attach(segment_name: &str) -> Result<Mapping, Obstacle> {
     match Mapping::open(segment_name, size_of::<RegistryMemory>()) {
         Ok(mapping) => Ok(mapping),
-        Err(SegmentError::Missing | SegmentError::Changed) => Err(Obstacle::Missing),
+        // Without room, and not reserved yet: its server is just about to find that out.
+        Err(SegmentError::Missing | SegmentError::Changed | SegmentError::NoRoom { .. }) => {
+            Err(Obstacle::Missing)
+        }
         Err(other) => Err(Obstacle::Segment(other)),
     }
 }
@@ -239,6 +242,7 @@ fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obst
     if length > mapping.length() - SCHEMA_OFFSET {
         return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
     }
+    mapping.reserve_first(SCHEMA_OFFSET + length).map_err(Obstacle::Segment)?;
     let mut bytes = vec![0; length];
     if let Some(place) = mapping.place::<u8>(SCHEMA_OFFSET).filter(|_| length > 0) {
         // SAFETY: `length` bytes from the schema's place on lie inside the mapping (checked above);
