@@ -163,6 +163,7 @@ impl Link {
     }
 
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
+        self.check_own()?;
         if timeout.is_zero() {
             return Err(SendError::ZeroDeadline);
         }
