@@ -45,6 +45,13 @@ impl Admission {
 
     /// Does a link that was made by this user and belongs to this group get in?
     pub(crate) fn admits(&self, facts: &FileFacts) -> bool {
+        // Who may write a file may give it a second name: an admitted user could offer the registry
+        // itself as a link, and would pass for the server's own user.
+        let is_offered_by_owner = facts.links == 1 || *self == Self::SameUser;
+        is_offered_by_owner && self.admits_owner(facts)
+    }
+
+    fn admits_owner(&self, facts: &FileFacts) -> bool {
         facts.uid == sys::effective_uid()
             || match self {
                 Self::SameUser => false,
@@ -78,7 +85,7 @@ mod tests {
 
     fn made_by(uid: u32, gid: u32) -> FileFacts {
         let modified = std::time::SystemTime::UNIX_EPOCH;
-        FileFacts { identity: (0, 0), uid, gid, length: 0, modified }
+        FileFacts { identity: (0, 0), uid, gid, links: 1, length: 0, modified }
     }
 
     #[test]
@@ -92,6 +99,16 @@ mod tests {
         assert!(!Admission::SameUser.admits(&made_by(other, 9)));
         assert!(Admission::Users(vec![third, other]).admits(&made_by(other, 9)));
         assert!(Admission::Group(9).admits(&made_by(third, 9)));
+    }
+
+    #[test]
+    fn a_file_with_a_second_name_may_be_offered_by_anybody() {
+        let own = sys::effective_uid();
+        let renamed = FileFacts { links: 2, ..made_by(own, 0) };
+        assert!(!Admission::Users(vec![own + 1]).admits(&renamed));
+        assert!(!Admission::Group(9).admits(&renamed));
+        // Nobody else could have written it, hence renamed it; and nobody else could offer it.
+        assert!(Admission::SameUser.admits(&renamed));
     }
 
     #[test]

@@ -150,3 +150,44 @@ unsafe extern "C" fn in_child() {
     // Its thread stayed behind.
     watcher.forget_all();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Mapping;
+    use crate::sync::AtomicU64;
+
+    /// The child's exit code says what it found; it does nothing that needs other threads.
+    fn in_a_child(look: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child looks at memory and ends, at once and past everything else.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let code = if look() { 0 } else { 1 };
+            // SAFETY: ends this process.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = 0;
+        // SAFETY: the child was made above; `status` is valid for the call.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    }
+
+    #[test]
+    fn a_child_finds_empty_pages_and_no_locks_and_writes_to_nobody() {
+        let name = format!("shmipc.test.{:032x}", sys::random_u128().unwrap());
+        let mapping = Mapping::create(&name, 8192, 0).unwrap();
+        mapping.unlink();
+        let word = mapping.place::<AtomicU64>(4096).unwrap();
+        // SAFETY: `place` checked the bounds; an atomic.
+        let word = unsafe { word.as_ref() };
+        word.store(7, Ordering::Relaxed);
+        let empty = in_a_child(|| {
+            let was = word.swap(9, Ordering::Relaxed);
+            was == 0 && mapping.is_inherited() && sys::try_lock_byte(mapping.file(), 5).is_err()
+        });
+        assert!(empty);
+        assert!(!mapping.is_inherited());
+        assert_eq!(word.load(Ordering::Relaxed), 7, "the child wrote to its parent's pages");
+        assert!(sys::try_lock_byte(mapping.file(), 5).unwrap());
+    }
+}

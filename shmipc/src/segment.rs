@@ -156,6 +156,12 @@ impl Mapping {
             Ok((shmem, file))
         })?;
         let facts = found.ok_or(SegmentError::Changed)?;
+        // Another user may have put a second name of any file in this one's place just while it was
+        // mapped, so the kernel is asked what lies there.
+        let foreign = facts.uid != sys::effective_uid();
+        if foreign && sys::mapped_inode(shmem.as_ptr().addr()) != Some(facts.identity.1) {
+            return Err(SegmentError::Changed);
+        }
         // The map was made by name: was it the same file all the time?
         let again = facts_of(&open(name)?)?;
         if again.identity != facts.identity || shmem.len() as u64 != facts.length {

@@ -22,6 +22,8 @@ pub(crate) struct FileFacts {
     pub(crate) uid: u32,
     /// The group's id.
     pub(crate) gid: u32,
+    /// Its names.
+    pub(crate) links: u64,
     /// Bytes in the file.
     pub(crate) length: u64,
     /// Time since it was last written, as the file system's clock tells.
@@ -50,8 +52,21 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
         identity: (stat.st_dev, stat.st_ino),
         uid: stat.st_uid,
         gid: stat.st_gid,
+        links: stat.st_nlink,
         length: u64::try_from(stat.st_size).unwrap_or(0),
         modified: std::time::UNIX_EPOCH + age,
+    })
+}
+
+/// The inode of the file that is mapped at this address, as the kernel tells. `None` where there is no
+/// `/proc` to ask, or no file.
+pub(crate) fn mapped_inode(address: usize) -> Option<u64> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        // start-end permissions offset device inode path
+        let mut words = line.split_ascii_whitespace();
+        let start = usize::from_str_radix(words.next()?.split('-').next()?, 16).ok()?;
+        words.nth(3).filter(|_| start == address)?.parse().ok()
     })
 }
 
@@ -319,6 +334,16 @@ mod tests {
         assert!(!is_byte_locked(&second, 3).unwrap());
         unlink_shm(&name).unwrap();
         unlink_shm(&name).unwrap();
+    }
+
+    #[test]
+    fn the_kernel_tells_which_file_is_mapped() {
+        let map = shared_memory::ShmemConf::new().size(4096).create().unwrap();
+        let file = open_shm(map.get_os_id().trim_start_matches('/')).unwrap();
+        let inode = file_facts(&file).unwrap().identity.1;
+        assert_eq!(mapped_inode(map.as_ptr().addr()), Some(inode));
+        let on_the_heap = Box::new(0_u64);
+        assert_ne!(mapped_inode((&raw const *on_the_heap).addr()), Some(inode));
     }
 
     #[test]

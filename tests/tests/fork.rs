@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shmipc::{Client, Departure, Server};
 use shmipc_tests::guest::{Doorkeeper, Guest, Identity, IdentityClient, kill, until};
@@ -13,7 +13,7 @@ const GUEST: &str = env!("CARGO_BIN_EXE_guest");
 
 #[test]
 fn a_childs_use_and_end_are_not_its_parents() {
-    let _watchdog = Watchdog::start(60);
+    let _watchdog = Watchdog::start(30);
     let name = unique_name("fork");
     let _running = Server::<Identity>::bind(&name).unwrap().serve(Doorkeeper::default()).unwrap();
     let client = Client::<Identity>::connect(&name).unwrap();
@@ -42,7 +42,7 @@ fn a_childs_use_and_end_are_not_its_parents() {
 
 #[test]
 fn a_servers_child_neither_stops_it_nor_keeps_it_alive() {
-    let _watchdog = Watchdog::start(60);
+    let _watchdog = Watchdog::start(30);
     let name = unique_name("fork-server");
     let mut parent = Guest::start(GUEST, &format!("fork-server {name}")).unwrap();
     assert_eq!(parent.line().unwrap(), "ready");
@@ -67,9 +67,32 @@ fn a_servers_child_neither_stops_it_nor_keeps_it_alive() {
     kill(child);
 }
 
+/// The thread that waits for deaths stayed with the parent: the child has one of its own. Without it the
+/// notice takes up to a second; the best of a few rounds tells.
+#[test]
+fn a_childs_own_link_learns_of_a_death_at_once() {
+    let _watchdog = Watchdog::start(30);
+    let notices: Vec<Duration> = (0..3)
+        .map(|_| {
+            let name = unique_name("fork-stay");
+            let mut server = Guest::start(GUEST, &format!("serve {name}")).unwrap();
+            assert_eq!(server.line().unwrap(), "ready");
+            let mut child = Guest::start(GUEST, &format!("fork-stay {name}")).unwrap();
+            assert!(child.line().unwrap().starts_with("linked"));
+            std::thread::sleep(Duration::from_millis(150));
+            let killed = Instant::now();
+            server.process().kill();
+            assert!(child.line().unwrap().contains("without a goodbye"));
+            killed.elapsed()
+        })
+        .collect();
+    println!("noticed after {notices:?}");
+    assert!(notices.iter().min().unwrap() < &Duration::from_millis(100), "{notices:?}");
+}
+
 #[test]
 fn a_program_that_a_client_executes_inherits_nothing() {
-    let _watchdog = Watchdog::start(60);
+    let _watchdog = Watchdog::start(30);
     let name = unique_name("exec");
     let _running = Server::<Identity>::bind(&name).unwrap().serve(Doorkeeper::default()).unwrap();
     let client = Client::<Identity>::connect(&name).unwrap();

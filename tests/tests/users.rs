@@ -122,7 +122,20 @@ fn an_admitted_user_gets_in_and_nobody_else() {
     for uid in [0, 4001, 4002, 4003, 4004] {
         assert_eq!(links_of(uid), Vec::<String>::new(), "user {uid}");
     }
+    a_second_name_is_refused(&name);
     a_death_between_users_is_noticed(&name, &mut server);
+}
+
+/// An admitted user, who may write the registry, gives it the name of another server.
+fn a_second_name_is_refused(name: &str) {
+    let second = format!("{name}-second");
+    assert_eq!(said(&format!("uid=4002 link {} {}", registry(name), registry(&second))), "linked");
+    for either in [name, &second] {
+        let error = said(&format!("uid=4002 ask {either} server_user=4001"));
+        assert!(error.contains("a second name"), "{error}");
+    }
+    fs::remove_file(registry(&second)).unwrap();
+    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4001")), "4002 4002 true true");
 }
 
 fn a_death_between_users_is_noticed(name: &str, server: &mut Guest) {

@@ -1,6 +1,6 @@
 //! A peer of another user, in another namespace, or forked:
 //! `guest [uid=U] [gid=G] [groups=G,G] COMMAND NAME [KEY=VALUE…]`, where the command is one of
-//! `serve`, `ask`, `stay`, `touch`, `squat`, `fork-client`, `fork-server`, `exec`, `reuse`.
+//! `serve`, `ask`, `stay`, `touch`, `link`, `squat`, `fork-client`, `fork-stay`, `fork-server`, `exec`, `reuse`.
 //! Each says what came of it in lines of text.
 
 use std::error::Error;
@@ -17,6 +17,9 @@ use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid};
 use shmipc::{Admission, Client, ClientBuilder, Server};
 use shmipc_tests::guest::{Doorkeeper, Identity, IdentityClient, kill};
 
+/// How long a forked child lives that nobody kills: a failed test leaves it behind.
+const LIFE: Duration = Duration::from_secs(60);
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> Outcome {
@@ -31,8 +34,14 @@ fn main() -> Outcome {
         ["ask", name, options @ ..] => ask(name, options),
         ["stay", name, options @ ..] => stay(name, options),
         ["touch", path] => touch(path),
+        ["link", from, to] => {
+            fs::hard_link(from, to)?;
+            println!("linked");
+            Ok(())
+        }
         ["squat", name, kind] => squat(name, kind),
         ["fork-client", name] => fork_client(name),
+        ["fork-stay", name] => fork_stay(name),
         ["fork-server", name] => fork_server(name),
         ["exec", name] => exec(name),
         ["reuse", name] => reuse(name),
@@ -196,13 +205,21 @@ fn fork_client(name: &str) -> Outcome {
     println!("parent: {:?}", client.seen()?);
     // And one that drops nothing and only lives on.
     let child = fork_off(|| {
-        loop {
-            thread::sleep(Duration::from_secs(1));
-        }
+        thread::sleep(LIFE);
+        Ok(())
     })?;
     println!("{child}");
     wait_for_end_of_input();
     kill(u32::try_from(child)?);
+    Ok(())
+}
+
+/// A client that forks; the child has a link of its own, and stays as long as its server does.
+fn fork_stay(name: &str) -> Outcome {
+    let client = builder(name, &[])?.connect()?;
+    client.who()?;
+    let child = fork_off(|| stay(name, &[]))?;
+    waitpid(nix::unistd::Pid::from_raw(child), None)?;
     Ok(())
 }
 
@@ -236,9 +253,7 @@ fn fork_server(name: &str) -> Outcome {
                 "{peers} {stopped:?} {}",
                 matches!(served, Some(Err(shmipc::ServeError::Forked)))
             );
-            loop {
-                thread::sleep(Duration::from_secs(1));
-            }
+            thread::sleep(LIFE);
         }
     }
     Ok(())

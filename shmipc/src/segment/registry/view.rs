@@ -64,6 +64,12 @@ impl RegistryView {
         let memory = mapping.place::<RegistryMemory>(0).ok_or(missing)?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
+        let facts = mapping.facts();
+        if facts.links != 1 && facts.uid != sys::effective_uid() {
+            let what = "it has a second name, which may be another server's: somebody who is admitted \
+                        to it may have given it";
+            return Err(Obstacle::Damaged { what: what.into() });
+        }
         check_stage(&mapping, words)?;
         check_protocol::<P>(&mapping, words)?;
         let options = read_options(words)?;
