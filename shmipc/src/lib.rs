@@ -89,7 +89,7 @@
 //!   the protocol is told so and loses its own link.
 //! - A peer of an *admitted* user is trusted no further than that. But it can write the registry, which
 //!   holds nothing that memory safety rests on: by that it can keep others from connecting (occupy all
-//!   hand-over slots and links, spoil the header, withdraw offers), delay their messages by up to a
+//!   hand-over slots and links, spoil the header, give it a second name), delay their messages by up to a
 //!   second (clear the bits that say who has something), and hold a dead server's name for as long as
 //!   it lives itself. And it can cut the files of the registry and of its own link, which ends the
 //!   server, and for the registry the other clients too, with a bus error. So admit whom you trust not
