@@ -164,7 +164,7 @@ impl<P: ShmMessage> Client<P> {
     /// Is the link up, as far as this side knows without asking the kernel?
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.shared.link.ended().is_none()
+        !self.shared.link.is_inherited() && self.shared.link.ended().is_none()
     }
 
     /// What the server reported about messages that nobody waited for, since the last call of this
@@ -172,6 +172,9 @@ impl<P: ShmMessage> Client<P> {
     #[must_use]
     pub fn take_rejections(&self) -> Vec<CallError> {
         let link = &self.shared.link;
+        if link.is_inherited() {
+            return Vec::new();
+        }
         link.calls().take_rejections(link).into_iter().map(CallError::from).collect()
     }
 
@@ -190,6 +193,12 @@ impl ClientShared {
 
 impl Drop for ClientShared {
     fn drop(&mut self) {
+        if self.link.is_inherited() {
+            // The link is the parent's, and so is the thread: there is nothing to close or to join.
+            let listener = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(listener.take());
+            return;
+        }
         self.state.stop.store(true, Ordering::Release);
         self.link.close(&Goodbye::Closed, Departure::ClosedHere);
         self.link.wake_own_side();

@@ -1,6 +1,7 @@
 //! What the tests share: a protocol that can be asked to do anything, peers as real processes that
 //! can be killed and stopped, and a watchdog for whatever may hang.
 
+pub mod guest;
 pub mod handler;
 pub mod hostile;
 pub mod process;

@@ -99,6 +99,12 @@ pub enum SendError {
         /// The peer's process id as it gave it.
         pid: u32,
     },
+    /// The link was made by a parent of this process, which was forked since; nothing was sent.
+    #[error(
+        "this link was made before this process was forked and belongs to its parent; nothing was \
+         sent: connect again in the child"
+    )]
+    Forked,
     /// A deadline of zero can never be met; nothing was sent.
     #[error("the deadline is zero, which no operation can meet; nothing was sent")]
     ZeroDeadline,

@@ -171,6 +171,7 @@ impl Link {
 
     #[inline]
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
+        self.check_own()?;
         if timeout.is_zero() {
             return Err(SendError::ZeroDeadline);
         }

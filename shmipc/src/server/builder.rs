@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::Server;
+use crate::admission::Admission;
 use crate::doorbell::Doorbell;
 use crate::error::{BindError, ConfigError};
 use crate::link::Manner;
@@ -40,8 +41,9 @@ pub enum BackPressure {
 }
 
 /// Everything a server was told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    pub(crate) admission: Admission,
     pub(crate) registry: RegistryOptions,
     pub(crate) manner: Manner,
     pub(crate) deadline: Duration,
@@ -57,6 +59,7 @@ pub(crate) struct Settings {
 /// | [`max_links`](Self::max_links) | 256 | 1 to 4,032 |
 /// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | what the rings take, to 5 GiB |
 /// | [`max_queued`](Self::max_queued) | 4 MiB | 1 KiB to 4 GiB |
+/// | [`admit`](Self::admit) | [`Admission::SameUser`] | |
 /// | [`deadline`](Self::deadline) | 5 s | above zero |
 /// | [`back_pressure`](Self::back_pressure) | [`BackPressure::DropAndCount`] | |
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
@@ -87,6 +90,7 @@ pub struct ServerBuilder<P> {
 impl<P: ShmMessage> ServerBuilder<P> {
     pub(super) fn new(name: &str) -> Self {
         let settings = Settings {
+            admission: Admission::default(),
             registry: RegistryOptions {
                 doorbell: Doorbell::default(),
                 checksums: true,
@@ -117,6 +121,25 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// Largest message in bytes, encoded, in either direction.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.registry.max_message = bytes;
+        self
+    }
+
+    /// Who may connect besides this process's own user. Not with [`Doorbell::Event`], which needs
+    /// peers that are trusted.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Admission, Client, Server, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+    /// // As user 1000:
+    /// let server = Server::<Calc>::builder("calc").admit(Admission::Users(vec![1001])).bind()?;
+    /// // As user 1001:
+    /// let client = Client::<Calc>::builder("calc").server_user(1000).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn admit(mut self, admission: Admission) -> Self {
+        self.settings.admission = admission;
         self
     }
 
@@ -193,12 +216,17 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// another user has it, or shared memory is full.
     pub fn bind(self) -> Result<Server<P>, BindError> {
         self.check()?;
-        let registry = Registry::bind::<P>(&self.name, &self.settings.registry)?;
+        let registry =
+            Registry::bind::<P>(&self.name, &self.settings.registry, &self.settings.admission)?;
         Ok(Server { registry, settings: self.settings, protocol: PhantomData })
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         let Settings { registry, manner, deadline, max_link_memory, .. } = &self.settings;
+        self.settings.admission.check()?;
+        if registry.doorbell == Doorbell::Event && self.settings.admission != Admission::SameUser {
+            return Err(ConfigError::DoorbellOfTrust);
+        }
         options::check_ring_size(registry.message_ring)?;
         options::check_ring_size(registry.reply_ring)?;
         options::check_max_message(registry.max_message)?;

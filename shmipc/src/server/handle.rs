@@ -43,14 +43,24 @@ impl Shared {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Was the server started by a parent of this process? Then keep away from its locks: a thread
+    /// that stayed behind may hold them for ever.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.registry.is_inherited()
+    }
+
     pub(super) fn stop(&self) {
+        if self.is_inherited() {
+            return;
+        }
         self.stop.store(true, Ordering::Release);
         self.registry.bell().ring();
     }
 
     #[inline]
     pub(super) fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        // A forked child that came out of a handler serves nobody.
+        self.stop.load(Ordering::Acquire) || self.is_inherited()
     }
 
     /// Gives the name free, though handles may keep the rest alive for longer.
@@ -128,6 +138,10 @@ impl<P: ShmMessage> ServerHandle<P> {
         let Some(shared) = &self.shared else {
             return result;
         };
+        if shared.is_inherited() {
+            result.error = Some(SendError::Forked);
+            return result;
+        }
         let maximum = shared.settings.registry.max_message;
         let mut bytes = Vec::new();
         if let Err(error) = codec::encode_to_vec(event, &mut bytes, maximum) {
@@ -150,11 +164,11 @@ impl<P: ShmMessage> ServerHandle<P> {
         result
     }
 
-    /// Everybody who is linked now, in the order of their ids.
+    /// Everybody who is linked now, in the order of their ids. In a forked child nobody is.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer<P::Events>> {
         let timeout = self.default_deadline();
-        self.shared.as_ref().map_or_else(Vec::new, |shared| {
+        self.own().map_or_else(Vec::new, |shared| {
             let links = shared.links();
             links.values().map(|link| Peer::new(Some(link.clone()), timeout)).collect()
         })
@@ -163,8 +177,12 @@ impl<P: ShmMessage> ServerHandle<P> {
     /// The peer with this id, if it is linked now.
     #[must_use]
     pub fn peer(&self, id: u64) -> Option<Peer<P::Events>> {
-        let link = self.shared.as_ref()?.links().get(&id)?.clone();
+        let link = self.own()?.links().get(&id)?.clone();
         Some(Peer::new(Some(link), self.default_deadline()))
+    }
+
+    fn own(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref().filter(|shared| !shared.is_inherited())
     }
 
     /// Has the server stop: clients learn that it stopped, the name is free. Does not wait for it.
@@ -177,7 +195,8 @@ impl<P: ShmMessage> ServerHandle<P> {
 
 impl<P> fmt::Debug for ServerHandle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let links = self.shared.as_ref().map(|shared| shared.links().len());
+        let own = self.shared.as_ref().filter(|shared| !shared.is_inherited());
+        let links = own.map(|shared| shared.links().len());
         f.debug_struct("ServerHandle").field("links", &links).finish_non_exhaustive()
     }
 }

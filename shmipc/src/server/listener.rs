@@ -16,7 +16,8 @@ use crate::error::{Departure, Refusal};
 use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
-use crate::segment::link::{BellId, LinkOptions, LinkSegment};
+use crate::segment::SegmentError;
+use crate::segment::link::{BellId, LinkFault, LinkOptions, LinkSegment};
 use crate::segment::registry::Offer;
 use crate::session::{Progress, Session};
 use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
@@ -218,7 +219,12 @@ impl<P: ShmMessage> Listener<P> {
                 && options.doorbell == settings.registry.doorbell
                 && options.fingerprint == P::FINGERPRINT
         };
-        let segment = LinkSegment::open(offer.link_id, fits).map_err(|_| Refusal::BadLink)?;
+        let segment =
+            LinkSegment::open(offer.link_id, |facts| settings.admission.admits(facts), fits)
+                .map_err(|fault| match fault {
+                    LinkFault::Segment(SegmentError::OtherUser { .. }) => Refusal::NotAdmitted,
+                    _ => Refusal::BadLink,
+                })?;
         let id = self.last_id + 1;
         let attention = Attention::Local(self.shared.registry.clone(), index);
         segment.accept(index, id);

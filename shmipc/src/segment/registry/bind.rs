@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::admission::Admission;
 use crate::codec;
 use crate::doorbell::{Bell, Doorbell};
 use crate::error::{BindError, Refusal};
@@ -49,6 +50,7 @@ struct Told {
     options: RegistryOptions,
     fingerprint: u64,
     generation: u64,
+    admitted_group: u64,
     schema: Vec<u8>,
 }
 
@@ -69,6 +71,7 @@ impl Registry {
     pub(crate) fn bind<P: ShmMessage>(
         name: &str,
         options: &RegistryOptions,
+        admission: &Admission,
     ) -> Result<Self, BindError> {
         let segment_name = registry_name(name)?;
         let schema = encode_schema::<P>()?;
@@ -78,11 +81,17 @@ impl Registry {
             crate::step::reach("bind.begin");
             match Mapping::create(&segment_name, length, SERVER_BYTE) {
                 Ok(mapping) => {
+                    if let Err(error) = admission.open_up(&mapping) {
+                        mapping.unlink();
+                        return Err(bind_error(name, error));
+                    }
                     let told = Told {
                         options: *options,
                         fingerprint: P::FINGERPRINT,
                         // Tells two servers of one name apart, for whoever looks from outside.
                         generation: sys::random_u128().unwrap_or(0) as u64,
+                        // Zero is none.
+                        admitted_group: admission.group().map_or(0, |gid| u64::from(gid) + 1),
                         schema,
                     };
                     let registry = Self::prepare(mapping, told)?;
@@ -137,6 +146,7 @@ impl Registry {
         memory.length.store(self.mapping.length() as u64, relaxed);
         memory.generation.store(self.told.generation, relaxed);
         memory.fingerprint.store(self.told.fingerprint, relaxed);
+        memory.admitted_group.store(self.told.admitted_group, relaxed);
         memory.pid.store(std::process::id(), relaxed);
         memory.flags.store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
         memory.max_message.store(options.max_message as u64, relaxed);
@@ -154,6 +164,11 @@ impl Registry {
     fn memory(&self) -> &RegistryMemory {
         // SAFETY: inside `mapping` (checked by `place` in `claim`), all atomics.
         unsafe { self.memory.as_ref() }
+    }
+
+    /// Was it bound by a parent of this process? Then this process serves nobody with it.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.mapping.is_inherited()
     }
 
     /// The doorbell that wakes the listener.
@@ -252,7 +267,7 @@ impl Registry {
 impl Registry {
     /// Gives the name free and ends the server's life as others see it.
     pub(crate) fn release(&self) {
-        if self.released.swap(true, std::sync::atomic::Ordering::AcqRel) {
+        if self.is_inherited() || self.released.swap(true, std::sync::atomic::Ordering::AcqRel) {
             return;
         }
         // In this order: clients that are still on their way find no name, or a name without a
@@ -307,20 +322,25 @@ pub(super) fn remove_link_name(slot: &Slot) {
     }
 }
 
+/// Whose names this process takes over.
+fn is_own(facts: &sys::FileFacts) -> bool {
+    facts.uid == sys::effective_uid()
+}
+
 /// Removes a registry without a living server. Does nothing if it changed meanwhile: look again.
 fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
     let file = match sys::open_shm(segment_name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // Only for its error: it knows how to tell another user's segment.
-        Err(_) => match Mapping::open(segment_name, 0) {
+        Err(_) => match Mapping::open(segment_name, 0, is_own) {
             Err(SegmentError::Missing | SegmentError::Changed) | Ok(_) => return Ok(()),
             Err(error) => return Err(bind_error(name, error)),
         },
     };
     let system = |source| BindError::System { action: "examine the name's segment", source };
     let facts = sys::file_facts(&file).map_err(system)?;
-    if facts.uid != sys::effective_uid() {
+    if !is_own(&facts) {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
     let mut looks = 0;
@@ -335,7 +355,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
     crate::step::reach("take-over.claimed");
     let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
     if now.is_ok_and(|now| now.identity == facts.identity) {
-        if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>()) {
+        if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>(), is_own) {
             remove_links_of(&mapping);
         }
         sys::unlink_shm(segment_name)

@@ -12,8 +12,10 @@ use crate::error::{Difference, Refusal};
 use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::options;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::segment::link::ServerIdentity;
 use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
 use crate::sync::{Ordering, fence};
+use crate::sys;
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) enum Obstacle {
     Stale,
     /// The segment could not be attached.
     Segment(SegmentError),
+    /// The server's segment is closed to this user.
+    NotAdmitted,
     /// Not made by this library.
     NotOurs { found: u64 },
     /// Made by another version of it.
@@ -54,16 +58,31 @@ unsafe impl Sync for RegistryView {}
 
 impl RegistryView {
     /// Attaches in stages and checks that the server speaks `P`.
-    pub(crate) fn open<P: ShmMessage>(segment_name: &str) -> Result<Self, Obstacle> {
-        let mapping = Arc::new(attach(segment_name)?);
+    pub(crate) fn open<P: ShmMessage>(
+        segment_name: &str,
+        trusted_uid: u32,
+    ) -> Result<Self, Obstacle> {
+        let mapping = Arc::new(attach(segment_name, trusted_uid)?);
         let missing = Obstacle::Missing;
         let memory = mapping.place::<RegistryMemory>(0).ok_or(missing)?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
+        let facts = mapping.facts();
+        if facts.links != 1 && facts.uid != sys::effective_uid() {
+            let what = "it has a second name, which may be another server's: somebody who is admitted \
+                        to it may have given it";
+            return Err(Obstacle::Damaged { what: what.into() });
+        }
         check_stage(&mapping, words)?;
         check_protocol::<P>(&mapping, words)?;
         let options = read_options(words)?;
-        // SAFETY: a field of the memory checked above.
+        // Where others than its own user may connect, a server rings by futex: the system's own code
+        // must not run on memory that another user can write.
+        if options.doorbell == Doorbell::Event && mapping.facts().uid != sys::effective_uid() {
+            return Err(Obstacle::NotAdmitted);
+        }
+        // SAFETY: a field of the memory checked above; if it is an event, its owner is this user, and
+        // such a server admits no other.
         let bell =
             unsafe { Bell::attach(NonNull::from(&words.bell), options.doorbell, mapping.clone()) };
         let bell =
@@ -85,6 +104,18 @@ impl RegistryView {
     /// The server's process id as it gave it.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The server as the link is to know it.
+    pub(crate) fn server(&self) -> ServerIdentity {
+        let facts = self.mapping.facts();
+        let group = self.memory().admitted_group.load(Ordering::Relaxed).checked_sub(1);
+        ServerIdentity {
+            pid: self.pid,
+            uid: facts.uid,
+            gid: facts.gid,
+            admitted_group: group.and_then(|gid| u32::try_from(gid).ok()),
+        }
     }
 
     /// Does the server live?
@@ -170,9 +201,12 @@ impl Drop for SlotClaim<'_> {
     }
 }
 
-fn attach(segment_name: &str) -> Result<Mapping, Obstacle> {
-    match Mapping::open(segment_name, size_of::<RegistryMemory>()) {
+fn attach(segment_name: &str, trusted_uid: u32) -> Result<Mapping, Obstacle> {
+    let trusted = |facts: &sys::FileFacts| facts.uid == trusted_uid;
+    match Mapping::open(segment_name, size_of::<RegistryMemory>(), trusted) {
         Ok(mapping) => Ok(mapping),
+        // The right one, and closed to this user.
+        Err(SegmentError::OtherUser { uid }) if uid == trusted_uid => Err(Obstacle::NotAdmitted),
         // Without room, and not reserved yet: its server is just about to find that out.
         Err(SegmentError::Missing | SegmentError::Changed | SegmentError::NoRoom { .. }) => {
             Err(Obstacle::Missing)
