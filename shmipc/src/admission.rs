@@ -85,7 +85,7 @@ mod tests {
 
     fn made_by(uid: u32, gid: u32) -> FileFacts {
         let modified = std::time::SystemTime::UNIX_EPOCH;
-        FileFacts { identity: (0, 0), uid, gid, links: 1, length: 0, modified }
+        FileFacts { identity: (0, 0), uid, gid, links: 1, length: 0, reserved: 0, modified }
     }
 
     #[test]

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Script;
 use crate::ShmMessage;
+use crate::admission::Admission;
 use crate::doorbell::Doorbell;
 use crate::frame::Checksums;
 use crate::link::inbound::Inbound;
 use crate::name::{link_name, registry_name};
 use crate::ring::Consumer;
-use crate::segment::link::{BellId, LaneId, LinkOptions, LinkSegment};
+use crate::segment::link::{BellId, LaneId, LinkOptions, LinkSegment, ServerIdentity};
 use crate::segment::registry::{Registry, RegistryOptions, RegistryView};
+use crate::sys::effective_uid;
 
 /// A protocol of both kinds of messages.
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
@@ -53,7 +55,7 @@ thread_local! {
 
 fn bind() -> Option<Bound> {
     let name = format!("fuzz-{:032x}", crate::sys::random_u128().ok()?);
-    let registry = Registry::bind::<Spoken>(&name, &OPTIONS).ok()?;
+    let registry = Registry::bind::<Spoken>(&name, &OPTIONS, &Admission::SameUser).ok()?;
     let name = registry_name(&name).ok()?;
     let file = open(&name)?;
     Some(Bound { name, registry, file })
@@ -93,7 +95,7 @@ fn attach_registry(bound: Option<&Bound>, choice: u8, script: &mut Script<'_>) {
     registry.publish();
     let length = bound.file.metadata().map_or(SLOTS_END, |facts| facts.len());
     patch(&bound.file, script, length);
-    if let Ok(view) = RegistryView::open::<Spoken>(&bound.name) {
+    if let Ok(view) = RegistryView::open::<Spoken>(&bound.name, effective_uid()) {
         assert!(view.is_alive());
         // The other kind runs the system's code on that memory: its peer is trusted, as its docs say.
         let rings = view.options().doorbell == Doorbell::Futex;
@@ -110,14 +112,17 @@ fn attach_registry(bound: Option<&Bound>, choice: u8, script: &mut Script<'_>) {
     }
     serve(registry);
     registry.publish();
-    assert!(RegistryView::open::<Spoken>(&bound.name).is_ok(), "the registry was not mended");
+    assert!(
+        RegistryView::open::<Spoken>(&bound.name, effective_uid()).is_ok(),
+        "the registry was not mended"
+    );
 }
 
 /// What the server does with it.
 fn serve(registry: &Registry) {
     registry.take_ready(|link| assert!(link < crate::segment::registry::MAXIMUM_LINKS));
     for offer in registry.offers() {
-        let refused = LinkSegment::open(offer.link_id, |_| true).is_err();
+        let refused = LinkSegment::open(offer.link_id, |_| true, |_| true).is_err();
         assert!(refused, "a link that nobody made");
         registry.answer(offer, Err(&crate::Refusal::BadLink));
     }
@@ -136,14 +141,16 @@ fn attach_link(script: &mut Script<'_>) {
         max_message: 1 << 16,
         fingerprint: Spoken::FINGERPRINT,
     };
-    let Ok(client) = LinkSegment::create(id, options, 1) else { return };
+    let uid = effective_uid();
+    let own = ServerIdentity { pid: 1, uid, gid: 0, admitted_group: None };
+    let Ok(client) = LinkSegment::create(id, options, own) else { return };
     if let Some(file) = open(&link_name(id)) {
         patch(&file, script, options.segment_length() as u64);
     }
     let fits = |found: &LinkOptions| {
         found.segment_length() <= options.segment_length() && found.doorbell == Doorbell::Futex
     };
-    if let Ok(server) = LinkSegment::open(id, fits) {
+    if let Ok(server) = LinkSegment::open(id, |_| true, fits) {
         assert_eq!(server.options().segment_length(), options.segment_length());
         use_link(&server);
         server.accept(3, 4);
@@ -153,7 +160,7 @@ fn attach_link(script: &mut Script<'_>) {
 }
 
 fn use_link(server: &LinkSegment) {
-    let _ = (server.peer_pid(), server.peer_goodbye(), server.shares_processor());
+    let _ = (server.peer(), server.peer_goodbye(), server.shares_processor());
     for bell in [BellId::ClientReplies, BellId::ServerReplies] {
         if let Some(bell) = server.bell(bell) {
             bell.ring();

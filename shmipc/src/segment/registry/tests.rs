@@ -4,6 +4,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::*;
+use crate::admission::Admission;
 use crate::doorbell::Doorbell;
 use crate::liveness::{self, SERVER_BYTE};
 use crate::message::NoEvents;
@@ -20,7 +21,7 @@ fn bind(name: &str) -> Registry {
         reply_ring: MINIMUM_CAPACITY,
         max_links: 1,
     };
-    Registry::bind::<NoEvents>(name, &options).expect("nobody has the name")
+    Registry::bind::<NoEvents>(name, &options, &Admission::SameUser).expect("nobody has the name")
 }
 
 /// The threads of one client share its descriptor, and so the lock on it: the first one to be through
@@ -29,11 +30,14 @@ fn bind(name: &str) -> Registry {
 #[test]
 fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
     const THREADS: usize = 6;
+    let uid = crate::sys::effective_uid();
     let name = format!("test-clean-up-{}", std::process::id());
     let segment_name = registry_name(&name).unwrap();
     for round in 0..300 {
         let dead = bind(&name);
-        let Ok(view) = RegistryView::open::<NoEvents>(&segment_name) else { panic!("no view") };
+        let Ok(view) = RegistryView::open::<NoEvents>(&segment_name, uid) else {
+            panic!("no view")
+        };
         let view = Arc::new(view);
         dead.die();
         let start = Arc::new(Barrier::new(THREADS + 1));
@@ -62,5 +66,5 @@ fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
 }
 
 fn view_of(segment_name: &str) -> Mapping {
-    Mapping::open(segment_name, 0).expect("the successor is there")
+    Mapping::open(segment_name, 0, |_| true).expect("the successor is there")
 }
