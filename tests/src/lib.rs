@@ -1,6 +1,8 @@
 //! What the tests share: a protocol that can be asked to do anything, peers as real processes that
 //! can be killed and stopped, and a watchdog for whatever may hang.
 
+pub mod counted;
+pub mod counting;
 pub mod guest;
 pub mod handler;
 pub mod hostile;
@@ -57,12 +59,12 @@ pub fn is_deep() -> bool {
 /// Makes a test of each function for each kind of doorbell.
 #[macro_export]
 macro_rules! with_both_doorbells {
-    ($($test:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $test:ident),* $(,)?) => {
         mod futex {
-            $(#[test] fn $test() { super::$test(shmipc::Doorbell::Futex) })*
+            $($(#[$attribute])* #[test] fn $test() { super::$test(shmipc::Doorbell::Futex) })*
         }
         mod event {
-            $(#[test] fn $test() { super::$test(shmipc::Doorbell::Event) })*
+            $($(#[$attribute])* #[test] fn $test() { super::$test(shmipc::Doorbell::Event) })*
         }
     };
 }

@@ -16,15 +16,28 @@ use crate::options::DEFAULT_DEADLINE;
 use crate::peer::Peer;
 use crate::segment::registry::Registry;
 
+/// A broadcast's buffer above this is given back.
+const KEPT_BUFFER: usize = 1 << 20;
+
 /// What the listener and the handles have in common.
 pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
+    /// What the last broadcast used, for the next.
+    broadcasting: Mutex<Broadcasting>,
     stop: AtomicBool,
     /// Whether the listener has ended, with what it panicked, if it did.
     ended: Mutex<Option<Result<(), String>>>,
     ending: Condvar,
+}
+
+/// Memory of one broadcast.
+#[derive(Default)]
+struct Broadcasting {
+    /// The encoded event.
+    bytes: Vec<u8>,
+    links: Vec<Arc<Link>>,
 }
 
 impl Shared {
@@ -33,6 +46,7 @@ impl Shared {
             registry: Arc::new(registry),
             settings,
             links: Mutex::new(BTreeMap::new()),
+            broadcasting: Mutex::default(),
             stop: AtomicBool::new(false),
             ended: Mutex::new(None),
             ending: Condvar::new(),
@@ -47,6 +61,23 @@ impl Shared {
     /// that stayed behind may hold them for ever.
     pub(super) fn is_inherited(&self) -> bool {
         self.registry.is_inherited()
+    }
+
+    fn broadcasting(&self) -> MutexGuard<'_, Broadcasting> {
+        self.broadcasting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send_to_all(&self, memory: &mut Broadcasting, result: &mut Broadcast) {
+        memory.links.extend(self.links().values().cloned());
+        for link in memory.links.drain(..) {
+            match link.notify_encoded(&memory.bytes) {
+                Ok(()) => result.delivered += 1,
+                Err(SendError::Overflow { .. }) => result.missed += 1,
+                Err(error @ SendError::TooLarge { .. }) => result.error = Some(error),
+                // Gone, or handles no events.
+                Err(_) => {}
+            }
+        }
     }
 
     pub(super) fn stop(&self) {
@@ -142,25 +173,19 @@ impl<P: ShmMessage> ServerHandle<P> {
             result.error = Some(SendError::Forked);
             return result;
         }
+        // Taken, not locked: encoding is the user's code. Who broadcasts at the same time has its own.
+        let mut memory = std::mem::take(&mut *shared.broadcasting());
+        memory.bytes.clear();
         let maximum = shared.settings.registry.max_message;
-        let mut bytes = Vec::new();
-        if let Err(error) = codec::encode_to_vec(event, &mut bytes, maximum) {
-            result.error = Some(match error {
-                TooLargeOr::TooLarge { length } => SendError::TooLarge { length, maximum },
-                TooLargeOr::Value(error) => SendError::Encode(error),
-            });
-            return result;
-        }
-        let links: Vec<_> = shared.links().values().cloned().collect();
-        for link in links {
-            match link.notify_encoded(&bytes) {
-                Ok(()) => result.delivered += 1,
-                Err(SendError::Overflow { .. }) => result.missed += 1,
-                Err(error @ SendError::TooLarge { .. }) => result.error = Some(error),
-                // Gone, or handles no events.
-                Err(_) => {}
+        match codec::encode_to_vec(event, &mut memory.bytes, maximum) {
+            Ok(()) => shared.send_to_all(&mut memory, &mut result),
+            Err(TooLargeOr::TooLarge { length }) => {
+                result.error = Some(SendError::TooLarge { length, maximum });
             }
+            Err(TooLargeOr::Value(error)) => result.error = Some(SendError::Encode(error)),
         }
+        memory.bytes.shrink_to(KEPT_BUFFER);
+        *shared.broadcasting() = memory;
         result
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Listener<P: ShmMessage> {
     sessions: Vec<Option<Session<P>>>,
     /// Indices of the links that are looked at, in turn.
     active: Vec<Active>,
+    /// Empty between two rounds; kept so that being woken allocates nothing.
+    found: Vec<usize>,
     last_id: u64,
     /// When the slow round (dead claimers, deaths that nobody told) was made.
     slow_round: Instant,
@@ -49,6 +51,7 @@ impl<P: ShmMessage> Listener<P> {
             service,
             sessions: Vec::new(),
             active: Vec::new(),
+            found: Vec::new(),
             last_id: 0,
             slow_round: Instant::now(),
             turns: 0,
@@ -80,11 +83,9 @@ impl<P: ShmMessage> Listener<P> {
             return;
         }
         let registry = self.shared.registry.clone();
-        let mut ready = Vec::new();
+        let mut ready = std::mem::take(&mut self.found);
         let offered = registry.take_ready(|index| ready.push(index));
-        for index in ready {
-            self.activate(index);
-        }
+        self.activate_all(ready);
         if offered {
             for offer in registry.offers() {
                 let answer = self.take_on(offer);
@@ -94,6 +95,13 @@ impl<P: ShmMessage> Listener<P> {
                 }
             }
         }
+    }
+
+    fn activate_all(&mut self, mut indices: Vec<usize>) {
+        for index in indices.drain(..) {
+            self.activate(index);
+        }
+        self.found = indices;
     }
 
     fn activate(&mut self, index: usize) {
@@ -193,15 +201,14 @@ impl<P: ShmMessage> Listener<P> {
         self.slow_round = Instant::now();
         self.shared.registry.publish();
         self.shared.registry.reap_slots();
-        let wanting: Vec<usize> = self
-            .sessions
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, session)| session.as_mut()?.wants_attention().then_some(index))
-            .collect();
-        for index in wanting {
-            self.activate(index);
-        }
+        let mut wanting = std::mem::take(&mut self.found);
+        let sessions = self.sessions.iter_mut().enumerate();
+        wanting.extend(
+            sessions.filter_map(|(index, session)| {
+                session.as_mut()?.wants_attention().then_some(index)
+            }),
+        );
+        self.activate_all(wanting);
     }
 
     /// Opens an offered link. Gives its index.
