@@ -7,6 +7,7 @@ mod listener;
 pub use builder::ClientBuilder;
 
 use std::any::TypeId;
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use crate::dispatch::decode_reply;
-use crate::error::{CallError, ConnectError, Departure, Rejection, SendError};
+use crate::error::{CallError, ConnectError, Departure, Rejection, SendAllError, SendError};
 use crate::link::Link;
 use crate::message::{Caller, ShmMessage};
 use crate::note::{Failure, Goodbye};
@@ -137,6 +138,40 @@ impl<P: ShmMessage> Client<P> {
     /// [`SendError`]; nothing of the message is delivered, and it is still the caller's.
     pub fn send(&self, message: &P::Borrowed<'_>) -> Result<(), SendError> {
         self.shared.link.notify(message, self.deadline)
+    }
+
+    /// Sends messages that nobody waits for, one after the other, in this order. Whether the server
+    /// sleeps is looked at once in 32 messages and at the end, which is what sending costs most, next to
+    /// the encoding. So give it what is ready: an iterator that pauses may keep the messages that it gave
+    /// just before from a server that sleeps.
+    ///
+    /// The deadline is each message's own. Other threads may send in between.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Client, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Log { Line { text: String } }
+    /// # let client = Client::<Log>::connect("log")?;
+    /// # let lines = ["a", "b"];
+    /// let sent = client.send_all(lines.iter().map(|line| Log::Line { text: (*line).into() }))?;
+    /// assert_eq!(sent, lines.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendAllError`](crate::SendAllError): why a message was not sent, and how many were before it.
+    pub fn send_all<'m, M>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<usize, SendAllError>
+    where
+        M: Borrow<P::Borrowed<'m>>,
+    {
+        match self.shared.link.notify_all::<P::Borrowed<'m>>(messages, self.deadline) {
+            (sent, Ok(())) => Ok(sent),
+            (sent, Err(error)) => Err(SendAllError { sent, error }),
+        }
     }
 
     /// Sends a message and waits until it was handled; gives its variant's reply.

@@ -158,7 +158,7 @@ pub use doorbell::Doorbell;
 #[doc(inline)]
 pub use error::{
     BindError, CallError, ConfigError, ConnectError, Departure, Difference, NameError, Outcome,
-    Refusal, Rejection, SendError, ServeError,
+    Refusal, Rejection, SendAllError, SendError, ServeError,
 };
 pub use local::Local;
 pub use message::{Caller, NoEvents, ShmMessage, Variant};

@@ -63,6 +63,15 @@ struct State {
     missed: u64,
 }
 
+/// Whether a sleeping consumer is told of a message at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// Yes.
+    Now,
+    /// Not of one that went into the ring at once: [`Outbound::tell`] follows.
+    Later,
+}
+
 /// Where a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -106,10 +115,11 @@ impl Outbound {
         label: Label,
         value: &T,
         deadline: &mut Deadline,
+        tell: Tell,
     ) -> Result<u64, SendError> {
         let mut state = self.my_turn(link, deadline)?;
         let encoded = state.producer.encode(label, value);
-        let wanted = encoded.is_ok() && state.producer.consumer_waits();
+        let wanted = encoded.is_ok() && tell == Tell::Now && state.producer.consumer_waits();
         state.producer.clear_ahead();
         let largest_payload = state.producer.largest_payload();
         // Others may send while a message that did not fit is encoded again.
@@ -137,6 +147,11 @@ impl Outbound {
         bytes.shrink_to(KEPT_BUFFER);
         self.lock().scratch = bytes;
         sent
+    }
+
+    /// Wakes the consumer if it sleeps, for messages of which it was not told.
+    pub(crate) fn tell(&self, link: &Link) {
+        self.notify(link, &self.lock());
     }
 
     /// Whatever panicked while it held the lock was the user's `Serialize`, and nothing is published
