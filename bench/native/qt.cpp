@@ -36,25 +36,31 @@ struct Slot {
 
 class Semaphore {
   public:
-    explicit Semaphore(QString key) : key_(std::move(key)), semaphore_(key_ + "-0") {}
+    explicit Semaphore(QString key) : key_(std::move(key)), current_(make(0)) {}
 
-    // The one for the next message. Who renews has seen the last message of the old one arrive.
+    // The one for the next message. Who renews has seen the last message of the old one arrive. Its
+    // successor is made long before: making one sets its count to zero, which may undo a release.
     QSystemSemaphore &next() {
-        const uint64_t generation = count_++ / RENEWAL;
-        if (generation != generation_) {
-            generation_ = generation;
-            semaphore_.setKey(key_ + "-" + QString::number(generation));
+        const uint64_t generation = count_ / RENEWAL;
+        const uint64_t within = count_++ % RENEWAL;
+        if (within == RENEWAL / 2) {
+            following_ = make(generation + 1);
+        } else if (within == 0 && generation > 0) {
+            current_ = std::move(following_);
         }
-        return semaphore_;
+        return *current_;
     }
 
-    QSystemSemaphore &current() { return semaphore_; }
+    QSystemSemaphore &current() { return *current_; }
 
   private:
+    std::unique_ptr<QSystemSemaphore> make(uint64_t generation) {
+        return std::make_unique<QSystemSemaphore>(key_ + "-" + QString::number(generation));
+    }
+
     QString key_;
-    QSystemSemaphore semaphore_;
+    std::unique_ptr<QSystemSemaphore> current_, following_;
     uint64_t count_ = 0;
-    uint64_t generation_ = 0;
 };
 
 struct System {
