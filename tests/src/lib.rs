@@ -95,6 +95,15 @@ pub fn status(path: &str, field: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// A process's threads, but for the one that bounds the sleeps of conversations, which comes and goes
+/// with them.
+#[must_use]
+pub fn threads(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.trim() != "shmipc-alarm").count() as u64
+}
+
 /// The link segments that this process has open, for tests that write into them as no correct peer
 /// would.
 #[must_use]

@@ -79,12 +79,9 @@ impl EventBell {
     }
 
     pub(super) fn sleep(&self, timeout: Duration) {
-        if self.was_rung() {
-            return;
-        }
         let started = Instant::now();
         let woken = wait(self.semaphore, timeout);
-        // Both kinds of news are taken together, or the next sleep would end at once.
+        // A ring that was set and not posted yet counts; the post ends the next sleep at once, in vain.
         if self.was_rung() || woken {
             return;
         }

@@ -22,7 +22,7 @@ impl Holdings {
         Self {
             private_kib: crate::status(&status, "RssAnon").unwrap_or(0),
             descriptors: crate::descriptors(pid) as u64,
-            threads: crate::status(&status, "Threads").unwrap_or(0),
+            threads: crate::threads(pid),
         }
     }
 

@@ -32,21 +32,26 @@ impl Survivor {
 
     /// Descriptors and threads.
     fn facts(&self) -> (usize, usize) {
-        let tasks = format!("/proc/{}/task", self.process.pid());
-        (self.process.descriptors(), std::fs::read_dir(tasks).map_or(0, Iterator::count))
+        // The thread that bounds the sleeps of conversations comes and goes with them.
+        let stays = |name: &String| name != "shmipc-alarm";
+        (self.process.descriptors(), self.threads().iter().filter(|name| stays(name)).count())
+    }
+
+    /// Its threads' names.
+    fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.pid()));
+        let tasks = tasks.into_iter().flatten().flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.map(|name| name.trim().to_owned()).collect()
     }
 
     /// Names of its threads, and where its descriptors lead.
     fn details(&self) -> String {
         let pid = self.process.pid();
         let list = |what: &str| std::fs::read_dir(format!("/proc/{pid}/{what}"));
-        let threads = list("task").into_iter().flatten().flatten();
-        let names =
-            threads.filter_map(|entry| std::fs::read_to_string(entry.path().join("comm")).ok());
         let descriptors = list("fd").into_iter().flatten().flatten();
         let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
-        let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
-        format!("{names:?} {:?}", targets.collect::<Vec<_>>())
+        format!("{:?} {:?}", self.threads(), targets.collect::<Vec<_>>())
     }
 
     /// To be called when it should be idle again: what is not as it was?

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Fragments, Outbound, Sent, State, refused, too_large_or};
+use super::{Fragments, KEPT_BUFFER, Outbound, Sent, State, refused, too_large_or};
 use crate::codec;
 use crate::error::SendError;
 use crate::frame::Kind;
@@ -138,8 +138,14 @@ impl Outbound {
         if let Some(departure) = link.ended() {
             return Err(Trouble::Send(link.send_error(departure)));
         }
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut state.scratch);
+        bytes.clear();
         write(&mut state.producer, Some(&mut bytes))?;
+        if bytes.capacity() > 2 * bytes.len() + OVERHEAD {
+            // What waits counts with all that it keeps: much room for little is kept for the next.
+            let exact = bytes.as_slice().into();
+            state.scratch = std::mem::replace(&mut bytes, exact);
+        }
         self.queue(link, &mut state, label, bytes, when_full)
     }
 
@@ -148,10 +154,9 @@ impl Outbound {
         link: &Link,
         state: &mut State,
         label: Label,
-        mut bytes: Vec<u8>,
+        bytes: Vec<u8>,
         when_full: WhenFull,
     ) -> Result<Sent, Trouble> {
-        bytes.shrink_to_fit();
         // One message always fits into an empty queue, however large.
         let full = state.queued > 0 && state.queued + bytes.len() + OVERHEAD > self.queue_maximum;
         if full && when_full != WhenFull::Queue {
@@ -274,6 +279,13 @@ impl Outbound {
 }
 
 impl State {
+    /// Keeps memory for the next message that does not fit at once.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if (self.scratch.capacity()..=KEPT_BUFFER).contains(&bytes.capacity()) {
+            self.scratch = bytes;
+        }
+    }
+
     fn take_queued_end(&mut self, call_id: u32) -> Option<u64> {
         let index = self.queued_ends.iter().position(|(id, _)| *id == call_id)?;
         Some(self.queued_ends.swap_remove(index).1)
@@ -306,7 +318,9 @@ fn write_queue(state: &mut State) -> Result<bool, Refused> {
                     state.queued_ends.push((front.label.call_id, end));
                 }
                 state.queued -= front.weight();
-                state.queue.pop_front();
+                if let Some(through) = state.queue.pop_front() {
+                    state.keep(through.bytes);
+                }
             }
             Err(Refused::NoRoom) => return Ok(true),
             // The link ends; its queue goes with it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use shmipc_tests::{descriptors, status};
+use shmipc_tests::{descriptors, status, threads};
 
 use crate::protocol::Report;
 
@@ -29,7 +29,7 @@ impl Size {
         Self {
             resident_kib: field("VmRSS"),
             descriptors: descriptors(pid) as i64,
-            threads: field("Threads"),
+            threads: threads(pid) as i64,
         }
     }
 }
