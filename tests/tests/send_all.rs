@@ -26,8 +26,8 @@ fn pair(name: &str, spin: Duration) -> (shmipc::Running<Numbers>, Client<Numbers
     let name = format!("test-send-all-{name}-{}", std::process::id());
     let (passed, came) = mpsc::channel();
     let server = Server::builder(&name).ring_size(4096).max_message(16 << 10).spin(spin);
-    let running = server.bind().unwrap().serve(Pass(passed)).unwrap();
-    (running, Client::connect(&name).unwrap(), came)
+    let running = server.bind().expect("the name is free").serve(Pass(passed)).expect("a thread");
+    (running, Client::connect(&name).expect("a server"), came)
 }
 
 fn message(number: u64, filling: usize) -> Numbers {

@@ -140,10 +140,12 @@ impl Lane {
     #[inline]
     fn header_word(&self, position: u64, word: usize) -> &AtomicU64 {
         let address = self.address(frame_start(position)).as_ptr().cast::<AtomicU64>();
-        // SAFETY: as in `payload_address`, 16 bytes of data follow, aligned to 64, and they live as
-        // long as `_owner`. Where a header may be looked at, its words are only touched as atomics;
-        // payloads are written over them only where no header is looked for (`Producer`'s room).
-        unsafe { &*address.add(word) }
+        // SAFETY: as in `payload_address`, 16 bytes of data follow: two words.
+        let address = unsafe { address.add(word) };
+        // SAFETY: aligned to 64 (a frame's start), and alive as long as `_owner`. Where a header may be
+        // looked at, its words are only touched as atomics; payloads are written over them only where
+        // no header is looked for (`Producer`'s room).
+        unsafe { &*address }
     }
 
     /// Asks for the line at a position to be made this processor's own, to be written soon. A hint
