@@ -175,7 +175,9 @@ impl<P: ShmMessage> Session<P> {
     /// does wrong or leaves undone when it dies.
     pub(crate) fn wants_attention(&mut self) -> bool {
         self.link.calls().drain(&self.link);
-        !self.link.flush() || self.has_data() || self.check_life().is_some()
+        // Asked in any case: a dead peer reads nothing, so what waits for it is no reason not to ask.
+        let is_gone = self.check_life().is_some();
+        !self.link.flush() || self.has_data() || is_gone
     }
 
     /// Asks the kernel whether the peer lives.

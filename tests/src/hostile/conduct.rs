@@ -217,7 +217,12 @@ fn settle(name: &str, pid: u32, report: &mut Report) -> Result<(), String> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err("the server holds more than before: see its memory and descriptors".into());
+            let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            let open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+            return Err(format!(
+                "the server holds more than before; open are {:?}",
+                open.collect::<Vec<_>>()
+            ));
         }
         thread::sleep(Duration::from_millis(50));
     }
