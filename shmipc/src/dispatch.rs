@@ -53,8 +53,6 @@ impl<'a> Responder<'a> {
     pub fn reply<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
         match self.0 {
             To::Nobody => {}
-            // Nobody reads any more, and what has no reader would be queued without bound.
-            To::Link { link, .. } if link.ended().is_some() => {}
             To::Link { link, call_id } => {
                 crate::step::reach("reply.before");
                 let label = Label::new(Kind::Reply, call_id);

@@ -22,6 +22,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use nix::libc;
 use shared_memory::Shmem;
 
+use crate::alarm::{self, Alarm};
 use crate::sys;
 use crate::watch::{self, Watcher};
 
@@ -109,7 +110,8 @@ pub(crate) fn arm() -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
-type Locks = (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>);
+type Locks =
+    (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>, MutexGuard<'static, Alarm>);
 
 /// The locks while a fork is on its way.
 struct Taken(UnsafeCell<Option<Locks>>);
@@ -121,7 +123,7 @@ unsafe impl Sync for Taken {}
 static TAKEN: Taken = Taken(UnsafeCell::new(None));
 
 unsafe extern "C" fn before() {
-    let locks = (lock(), watch::lock());
+    let locks = (lock(), watch::lock(), alarm::lock());
     // SAFETY: the locks are held, see `Taken`.
     unsafe { *TAKEN.0.get() = Some(locks) };
 }
@@ -137,7 +139,7 @@ unsafe extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the locks are held since `before`, see `Taken`.
     let locks = unsafe { (*TAKEN.0.get()).take() };
-    let Some((held, mut watcher)) = locks else { return };
+    let Some((mut held, mut watcher, mut alarm)) = locks else { return };
     let stand_in = sys::open_nothing();
     for entry in held.iter() {
         sys::put_in_place_of(stand_in, entry.file);
@@ -147,8 +149,11 @@ unsafe extern "C" fn in_child() {
         unsafe { sys::replace_by_empty_pages(entry.start, entry.length) };
     }
     sys::close_nothing(stand_in);
-    // Its thread stayed behind.
+    // Nothing is left to keep back: what comes under these numbers later is the child's own.
+    held.clear();
+    // Their threads stayed behind.
     watcher.forget_all();
+    alarm.forget_all();
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ const KEPT_REJECTIONS: usize = 64;
 /// Messages taken from the lane between two looks at the clock.
 const LOOK: usize = 64;
 /// Replies' memory kept for callers whose reply another thread takes: so many, each of so many bytes.
-const KEPT_REPLIES: usize = 16;
-const KEPT_REPLY: usize = 64 << 10;
+const KEPT_REPLIES: usize = 4;
+const KEPT_REPLY: usize = 8 << 10;
 /// Looks for an answer between two looks at whether the other side waits for room.
 const TEND: u32 = 32;
 /// Messages taken out of the way of who waits for room.

@@ -86,6 +86,9 @@ impl Inbound {
             let message = Received { kind: flags.kind, call_id: header.call_id };
             if flags.first {
                 self.forget_partial();
+                // Before it is copied out; what it claims is checked after that.
+                let length = u64::from(header.length);
+                self.check_length(length.saturating_sub(LENGTH_PREFIX as u64))?;
             } else {
                 self.check_continues(message, before, header.length as usize)?;
             }

@@ -144,6 +144,7 @@ impl Outbound {
             }
             Ok(()) => self.stream_blocking(link, label, &bytes, deadline),
         };
+        bytes.clear();
         bytes.shrink_to(KEPT_BUFFER);
         self.lock().scratch = bytes;
         sent

@@ -63,7 +63,10 @@ impl Link {
         struct Untold<'a>(&'a Link, usize);
         impl Drop for Untold<'_> {
             fn drop(&mut self) {
-                self.0.messages.tell(self.0);
+                // Nothing to tell, or a lock that a thread of the parent may hold.
+                if self.1 > 0 && !self.0.is_inherited() {
+                    self.0.messages.tell(self.0);
+                }
             }
         }
         let mut untold = Untold(self, 0);
@@ -198,10 +201,6 @@ impl Link {
 
     /// Sends a failure instead of a reply.
     pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
-        // Nobody reads any more, and what has no reader would be queued without bound.
-        if self.ended().is_some() {
-            return;
-        }
         let label = Label::new(Kind::Failure, call_id);
         // Of failures for which nobody waits only as many are kept as fit.
         let when_full = if call_id == 0 { WhenFull::Refuse } else { WhenFull::Queue };

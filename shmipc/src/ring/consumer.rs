@@ -119,7 +119,8 @@ impl Consumer {
         bytes.reserve(length);
         let source = self.lane.payload_address(peeked.position).as_ptr();
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
-        // SAFETY: as in `copy_payload`; `reserve` made room at `target`.
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `reserve` made
+        // room at `target`, which is private, so the two do not overlap.
         unsafe { ptr::copy_nonoverlapping(source, target, length) };
         // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
         unsafe { bytes.set_len(start + length) };

@@ -60,8 +60,9 @@ pub(crate) struct Lane {
 // control words are atomics; the data is only touched by `Producer` and `Consumer`, of which
 // `Lane::new`'s contract allows one each in a process.
 unsafe impl Send for Lane {}
-// SAFETY: `&Lane` gives out the control words (atomics), plain numbers, and a pointer whose use is
-// unsafe.
+// SAFETY: `&Lane` gives out the control words and headers' words (atomics), plain numbers, and pointers
+// whose use is unsafe. Who copies plain bytes keeps away from words that others look at: a producer's
+// payloads start behind a header's place in room that is free, where only it clears places ahead.
 unsafe impl Sync for Lane {}
 
 impl Lane {

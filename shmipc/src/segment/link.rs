@@ -330,7 +330,8 @@ impl LinkSegment {
         // Both ends of the ring lie inside the mapping: `segment_length` was made or checked so.
         self.mapping.place::<u8>(offset + capacity - 1)?;
         let data = self.mapping.place::<u8>(offset)?;
-        // SAFETY: control words and `capacity` bytes lie inside the mapping, which is the owner;
+        // SAFETY: control words and `capacity` bytes lie inside the mapping, which is the owner and
+        // page-aligned, as are the offsets: a page and whole rings of 4 KiB at least;
         // the capacity was checked by `read_options` or by the builder. That there is one producer
         // and one consumer is up to `link::Link`, the only caller.
         Some(unsafe { Lane::new(control, data, capacity, self.mapping.clone()) })
@@ -340,7 +341,7 @@ impl LinkSegment {
     pub(crate) fn bell(&self, id: BellId) -> Option<Bell> {
         let memory = NonNull::from(self.memory().bells.get(id as usize)?);
         // SAFETY: prepared by `prepare` before the link was published; the mapping is the owner. For
-        // events the server takes a link only if it chose them itself (`link_limits`).
+        // events the server takes a link only if it chose them itself (`fits` in the listener's `take_on`).
         unsafe { Bell::attach(memory, self.options.doorbell, self.mapping.clone()) }
     }
 

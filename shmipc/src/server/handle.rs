@@ -184,6 +184,7 @@ impl<P: ShmMessage> ServerHandle<P> {
             }
             Err(TooLargeOr::Value(error)) => result.error = Some(SendError::Encode(error)),
         }
+        memory.bytes.clear();
         memory.bytes.shrink_to(KEPT_BUFFER);
         *shared.broadcasting() = memory;
         result

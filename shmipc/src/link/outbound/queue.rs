@@ -158,7 +158,8 @@ impl Outbound {
         when_full: WhenFull,
     ) -> Result<Sent, Trouble> {
         // One message always fits into an empty queue, however large.
-        let full = state.queued > 0 && state.queued + bytes.len() + OVERHEAD > self.queue_maximum;
+        let weight = bytes.capacity() + OVERHEAD;
+        let full = state.queued > 0 && state.queued + weight > self.queue_maximum;
         if full && when_full != WhenFull::Queue {
             if when_full == WhenFull::Count {
                 state.missed += 1;

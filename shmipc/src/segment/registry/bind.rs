@@ -162,7 +162,7 @@ impl Registry {
     }
 
     fn memory(&self) -> &RegistryMemory {
-        // SAFETY: inside `mapping` (checked by `place` in `claim`), all atomics.
+        // SAFETY: inside `mapping` (checked by `place` in `prepare`), all atomics.
         unsafe { self.memory.as_ref() }
     }
 
