@@ -66,7 +66,8 @@
 //! A server has one listener thread, and so has a client that handles events; handlers own their
 //! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`, and
 //! any number of threads may call at once. One thread more waits for the kernel to tell deaths,
-//! while any peer is linked. Handlers may send and call, and nothing is locked while they run. In a
+//! while any peer is linked; one bounds the sleeps of conversations, and ends with them; and one takes
+//! late answers out of the way after a call's deadline has passed, until they have come. Handlers may send and call, and nothing is locked while they run. In a
 //! program with a GUI, have the handler pass events to the GUI's thread through a channel.
 //!
 //! # Waiting
