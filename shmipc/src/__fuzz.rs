@@ -18,10 +18,10 @@ pub use lane::consumer;
 /// A header and a payload.
 pub fn frame(data: &[u8]) {
     let Some((bytes, payload)) = data.split_first_chunk::<HEADER_LENGTH>() else { return };
-    let Ok((header, checksum)) = Header::parse(*bytes) else { return };
+    let Ok((header, checksum)) = Header::parse(Header::words_of(*bytes)) else { return };
     // What was accepted is what is written again: no two headers mean the same.
     assert_eq!(header.to_bytes(checksum), *bytes);
-    assert_eq!(Header::bytes_of(header.to_words(checksum)), *bytes);
+    assert_eq!(header.to_words(checksum), Header::words_of(*bytes));
     assert!(crate::frame::frame_length(u64::from(header.length)) > u64::from(header.length));
     let mut whole = header.to_bytes(0).to_vec();
     whole.extend_from_slice(payload);

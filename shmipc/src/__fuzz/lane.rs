@@ -60,7 +60,7 @@ fn frame(lane: &Lane, checksums: Checksums, position: u64, script: &mut Script<'
     for (to, from) in payload.iter_mut().zip(prefix) {
         *to = *from;
     }
-    if let Ok((header, _)) = Header::parse(bytes)
+    if let Ok((header, _)) = Header::parse(Header::words_of(bytes))
         && checksums == Checksums::On
     {
         bytes = header.to_bytes(header.checksum(if kind == 6 { &[] } else { &payload }));

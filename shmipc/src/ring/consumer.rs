@@ -209,8 +209,8 @@ impl Consumer {
         }
         let first = self.lane.measure(position).load(Ordering::Relaxed);
         // From here on only these copies count, whatever the producer does to the originals.
-        let (header, checksum) = Header::parse(Header::bytes_of([first, second]))
-            .map_err(|error| Violation::Frame { position, error })?;
+        let (header, checksum) =
+            Header::parse([first, second]).map_err(|error| Violation::Frame { position, error })?;
         let length = frame_length(u64::from(header.length));
         let available = self.lane.to_end(position);
         if length > available {
