@@ -181,24 +181,10 @@ impl Header {
     /// The checksum of this header and `payload` (empty for a pad).
     #[inline]
     pub(crate) fn checksum(self, payload: &[u8]) -> u32 {
-        let mut hasher = self.hasher();
-        hasher.update(payload);
-        hasher.finalize()
-    }
-
-    /// The same where the payload was hashed already, before its length was known.
-    pub(crate) fn checksum_before(self, payload: &crc32fast::Hasher) -> u32 {
-        let mut hasher = self.hasher();
-        hasher.combine(payload);
-        hasher.finalize()
-    }
-
-    /// What has hashed this header and takes the payload next.
-    #[inline]
-    pub(crate) fn hasher(self) -> crc32fast::Hasher {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&self.to_bytes(0));
-        hasher
+        hasher.update(payload);
+        hasher.finalize()
     }
 }
 
@@ -237,9 +223,6 @@ mod tests {
         assert_eq!(Header::words_of(bytes), NOTE.to_words(checksum));
         let frame = [&NOTE.to_bytes(0)[..], b"hello"].concat();
         assert_eq!(checksum_of(&frame), checksum);
-        let mut payload = crc32fast::Hasher::new();
-        payload.update(b"hello");
-        assert_eq!(NOTE.checksum_before(&payload), checksum);
     }
 
     #[test]

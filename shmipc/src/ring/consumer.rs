@@ -9,10 +9,6 @@ use crate::frame::{
 };
 use crate::sync::{Ordering, fence};
 
-/// Larger payloads are copied out and hashed so many bytes at a time, while they are in the nearest
-/// cache.
-const BLOCK: usize = 16 << 10;
-
 /// The reading end of a lane: one for each lane in all processes.
 pub(crate) struct Consumer {
     lane: Lane,
@@ -78,22 +74,11 @@ impl Consumer {
         let lines = buffer.prepare(length);
         let computed = match self.checksums {
             Checksums::Off => {
-                self.copy_lines(&peeked, 0, lines);
+                self.copy_lines(&peeked, lines);
                 peeked.checksum
             }
-            Checksums::On if length > BLOCK => {
-                let mut hasher = peeked.header.hasher();
-                let mut left = HEADER_LENGTH + length;
-                for (number, block) in lines.chunks_mut(BLOCK).enumerate() {
-                    self.copy_lines(&peeked, number * BLOCK, block);
-                    let skipped = if number == 0 { HEADER_LENGTH } else { 0 };
-                    hasher.update(&block[skipped..left.min(BLOCK)]);
-                    left = left.saturating_sub(BLOCK);
-                }
-                hasher.finalize()
-            }
             Checksums::On => {
-                self.copy_lines(&peeked, 0, lines);
+                self.copy_lines(&peeked, lines);
                 // What was checked counts, not what the copy found in its place.
                 lines[..HEADER_LENGTH].copy_from_slice(&peeked.header.to_bytes(0));
                 frame::checksum_of(&lines[..HEADER_LENGTH + length])
@@ -231,26 +216,23 @@ impl Consumer {
         Ok(())
     }
 
-    /// Copies lines of the frame, from its byte number `from` on, as much as `target` takes: header,
-    /// payload and what stands behind it. Whatever is asked for beyond the last line is a fault of this
-    /// module.
+    /// Copies all lines of the frame to `target`, which is as long as they are: header, payload and what
+    /// stands behind it.
     #[inline]
-    fn copy_lines(&self, peeked: &Peeked, from: usize, target: &mut [u8]) {
+    fn copy_lines(&self, peeked: &Peeked, target: &mut [u8]) {
         let length = frame_length(u64::from(peeked.header.length)) as usize;
-        debug_assert!(from + target.len() <= length);
-        let frame = self.lane.address(peeked.position).as_ptr();
-        // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is
-        // private and unchanged since), and `take`, the one caller, asks for parts of them.
-        let source = unsafe { frame.add(from) };
-        if target.len() == LINE {
+        debug_assert_eq!(target.len(), length);
+        let source = self.lane.address(peeked.position).as_ptr();
+        if length == LINE {
             // A length that the compiler knows is copied without a call.
             // SAFETY: as below.
             unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), LINE) };
             return;
         }
-        // SAFETY: as above; `target` is private, so the two do not overlap. The producer's process may
-        // write meanwhile: the copy may then be torn, which the checksum finds, and is used only after
-        // that.
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is
+        // private and unchanged since); `take` made `target` as long as they are, and private, so the
+        // two do not overlap. The producer's process may write meanwhile: the copy may then be torn,
+        // which the checksum finds, and is used only after that.
         unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
     }
 

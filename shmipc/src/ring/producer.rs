@@ -14,9 +14,6 @@ use crate::sync::{Ordering, fence};
 /// consumer looks at the header's place all the time, and each look takes the line away from who
 /// writes to it piece by piece.
 const SMALL_FRAME: usize = 512;
-/// Longer pieces of a payload are hashed and copied so many bytes at a time, while they are in the
-/// nearest cache.
-const BLOCK: usize = 16 << 10;
 /// Bytes behind what is published in which places of headers are cleared in advance.
 const CLEARED_AHEAD: u64 = 4 * FRAME_ALIGNMENT as u64;
 
@@ -137,7 +134,7 @@ impl Producer {
         };
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
-        let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
+        let mut sink = RingSink::new(&self.lane, start, room);
         // `find_room` found room for it.
         let fits = sink.put(&whole[HEADER_LENGTH..]);
         debug_assert!(fits);
@@ -176,11 +173,11 @@ impl Producer {
         let start = self.find_room(length)?;
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
-        let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
+        let mut sink = RingSink::new(&self.lane, start, room);
         // `find_room` found room for both.
         let fits = sink.put(parts[0]) && sink.put(parts[1]);
         debug_assert!(fits);
-        let (header, checksum) = sink.finish(label);
+        let (header, checksum) = sink.finish(label, self.checksums);
         Ok(self.publish(start, header, checksum))
     }
 
@@ -245,10 +242,10 @@ impl Producer {
         }
         crate::step::reach("reserve");
         let room = room.min(self.largest_frame);
-        let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
+        let mut sink = RingSink::new(&self.lane, start, room);
         match codec::encode(value, &mut sink) {
             Ok(()) => {
-                let (header, checksum) = sink.finish(label);
+                let (header, checksum) = sink.finish(label, self.checksums);
                 Ok(Some(self.publish(start, header, checksum)))
             }
             Err(EncodeFailure::Full) => Ok(None),
@@ -390,27 +387,15 @@ struct RingSink {
     /// Payload bytes for which there is room.
     room: usize,
     written: usize,
-    hasher: Option<RunningHash>,
-}
-
-/// What is known of a payload's checksum before the payload, and so its header, is complete. Most are
-/// hashed at the end; long pieces while they are copied.
-#[derive(Default)]
-struct RunningHash {
-    hasher: crc32fast::Hasher,
-    /// Payload bytes hashed so far.
-    hashed: usize,
 }
 
 impl RingSink {
     /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
     #[inline]
-    fn new(lane: &Lane, start: u64, room: u64, checksums: Checksums) -> Self {
+    fn new(lane: &Lane, start: u64, room: u64) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
         let payload = lane.payload_address(start).as_ptr();
-        let room = room as usize - HEADER_LENGTH;
-        let hasher = (checksums == Checksums::On).then(RunningHash::default);
-        Self { payload, room, written: 0, hasher }
+        Self { payload, room: room as usize - HEADER_LENGTH, written: 0 }
     }
 
     #[inline]
@@ -426,39 +411,18 @@ impl RingSink {
         self.written += bytes.len();
     }
 
-    /// What was written from payload byte `from` on.
-    fn written_since(&self, from: usize) -> &[u8] {
-        // SAFETY: `from <= written`, so the pointer stays inside what was written or just past it.
-        let start = unsafe { self.payload.add(from.min(self.written)) };
-        let length = self.written.saturating_sub(from);
-        // SAFETY: just written, inside the data. The consumer's process could change the bytes, which
-        // it never does if it is correct; they are only hashed, so a wrong one costs a wrong checksum.
-        unsafe { slice::from_raw_parts(start, length) }
-    }
-
-    /// Copies a long piece, and hashes it on the way.
-    fn copy_and_hash(&mut self, bytes: &[u8], hash: &mut RunningHash) {
-        hash.hasher.update(self.written_since(hash.hashed));
-        for block in bytes.chunks(BLOCK) {
-            hash.hasher.update(block);
-            self.copy(block);
-        }
-        hash.hashed = self.written;
-    }
-
-    /// The header and checksum of what was written.
-    fn finish(mut self, label: Label) -> (Header, u32) {
+    /// The header and checksum of what was written. Hashed at the end and in one go: hashing block by
+    /// block while copying halved the rate of large messages.
+    fn finish(self, label: Label, checksums: Checksums) -> (Header, u32) {
         // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
         let header = label.header(self.written as u32);
-        let checksum = match self.hasher.take() {
-            None => 0,
-            Some(hash) if hash.hashed == 0 => header.checksum(self.written_since(0)),
-            Some(mut hash) => {
-                hash.hasher.update(self.written_since(hash.hashed));
-                header.checksum_before(&hash.hasher)
-            }
-        };
-        (header, checksum)
+        if checksums == Checksums::Off {
+            return (header, 0);
+        }
+        // SAFETY: just written, inside the data. The consumer's process could change the bytes, which
+        // it never does if it is correct; they are only hashed, so a wrong one costs a wrong checksum.
+        let payload = unsafe { slice::from_raw_parts(self.payload, self.written) };
+        (header, header.checksum(payload))
     }
 }
 
@@ -468,13 +432,7 @@ impl Sink for RingSink {
         if bytes.len() > self.room - self.written {
             return false;
         }
-        match self.hasher.take_if(|_| bytes.len() > BLOCK) {
-            None => self.copy(bytes),
-            Some(mut hash) => {
-                self.copy_and_hash(bytes, &mut hash);
-                self.hasher = Some(hash);
-            }
-        }
+        self.copy(bytes);
         true
     }
 }
