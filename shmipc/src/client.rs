@@ -1,7 +1,10 @@
 //! The client: connects to a server by name, calls, sends, and handles events if it wants to.
 
 mod builder;
+#[cfg(not(all(test, loom)))]
 mod connect;
+#[cfg(all(test, loom))]
+pub(crate) mod connect;
 mod listener;
 
 pub use builder::ClientBuilder;

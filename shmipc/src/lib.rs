@@ -91,6 +91,9 @@
 //! elements without bytes, 256 levels of nesting. 4,032 links for each server. A client must not be
 //! used in a forked child.
 
+// Models run parts of the crate.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
 mod alarm;
 mod client;
 mod codec;
@@ -103,6 +106,8 @@ mod link;
 mod liveness;
 mod local;
 mod message;
+#[cfg(all(test, loom))]
+mod models;
 mod name;
 mod note;
 mod options;

@@ -18,7 +18,12 @@
 //! bus error: no library can prevent that, see the threat model in the crate's docs.
 
 pub(crate) mod link;
+#[cfg(loom)]
+mod modelled;
 pub(crate) mod registry;
+
+#[cfg(loom)]
+pub(crate) use modelled::Mapping;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -70,6 +75,7 @@ impl SegmentError {
 }
 
 /// A segment mapped into this process.
+#[cfg(not(loom))]
 pub(crate) struct Mapping {
     shmem: Shmem,
     /// Our own open file description; it holds this side's locks and no other does.
@@ -80,10 +86,13 @@ pub(crate) struct Mapping {
 
 // SAFETY: `Shmem` is a pointer, a length and a descriptor, used by this type only to read those and
 // to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
+#[cfg(not(loom))]
 unsafe impl Send for Mapping {}
 // SAFETY: as above: `&Mapping` gives out addresses, and facts that never change.
+#[cfg(not(loom))]
 unsafe impl Sync for Mapping {}
 
+#[cfg(not(loom))]
 impl Mapping {
     /// Makes a new segment of `length` bytes, all zero but for its stamp, readable and writable by
     /// this user alone, with its memory reserved and the lock on `life_byte` taken.

@@ -10,6 +10,7 @@ use crate::link::Link;
 use crate::link::inbound::{Inbound, Received};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
+use crate::sync::{Fault, broken};
 
 /// Looks that are left out after a notice, some hundreds of nanoseconds.
 const LINGER: u32 = 16;
@@ -113,6 +114,11 @@ impl<P: ShmMessage> Session<P> {
     #[inline]
     fn may_run(&mut self, kind: Kind) -> bool {
         if kind == Kind::Request {
+            if broken(Fault::PublishedLate) {
+                let open = !self.link.is_closed_here();
+                self.inbound.consumer().publish();
+                return open;
+            }
             // Before the dispatch: a request behind this position certainly did not start.
             self.inbound.consumer().publish();
             !self.link.is_closed_here()

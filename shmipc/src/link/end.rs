@@ -7,7 +7,7 @@ use crate::error::Departure;
 use crate::frame::Kind;
 use crate::note::Goodbye;
 use crate::ring::{Label, Violation};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 
 impl Link {
     /// How the link ended, as far as can be told without asking the kernel.
@@ -62,16 +62,23 @@ impl Link {
         if !is_first {
             return end.clone();
         }
+        if broken(Fault::GoodbyeFirst) {
+            self.segment.say_goodbye(goodbye.code());
+        }
         self.closed.store(true, Ordering::Relaxed);
         // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
         // comes after that.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::CloseUnfenced) {
+            fence(Ordering::SeqCst);
+        }
         self.messages.flush(self);
         self.replies.flush(self);
         drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));
         self.segment.say_goodbye(goodbye.code());
         self.wake_own_side();
-        self.wake_far_side();
+        if !broken(Fault::ClosedQuietly) {
+            self.wake_far_side();
+        }
         end.clone()
     }
 
@@ -87,7 +94,9 @@ impl Link {
     #[inline]
     pub(crate) fn is_closed_here(&self) -> bool {
         // SYNC(closing): orders the published position before this look.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::TakenUnfenced) {
+            fence(Ordering::SeqCst);
+        }
         self.closed.load(Ordering::Relaxed)
     }
 

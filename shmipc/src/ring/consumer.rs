@@ -1,11 +1,9 @@
 //! The reading end of a lane. It believes nothing: each shared word is read once, checked, and what
 //! was checked is what is used.
 
-use std::ptr;
-
 use super::{FrameBuffer, Lane, Violation};
 use crate::frame::{self, Checksum, Checksums, Header, Kind, frame_length};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Larger payloads are copied out and hashed so many bytes at a time, while they are in the nearest
 /// cache.
@@ -73,6 +71,10 @@ impl Consumer {
         buffer: &mut FrameBuffer,
     ) -> Result<(), Violation> {
         let length = peeked.header.length as usize;
+        if broken(Fault::RoomTooEarly) {
+            let end = self.head + frame_length(length as u64);
+            self.lane.control().head.store(end, Ordering::Release);
+        }
         let whole = buffer.prepare(length);
         let (payload, behind) = whole.split_at_mut(length);
         let computed = match self.checksums {
@@ -111,10 +113,10 @@ impl Consumer {
         let start = bytes.len();
         let length = peeked.header.length as usize;
         bytes.reserve(length);
-        let source = self.lane.payload_address(peeked.position).as_ptr();
+        let source = self.lane.payload_address(peeked.position);
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: as in `copy_payload`; `reserve` made room at `target`.
-        unsafe { ptr::copy_nonoverlapping(source, target, length) };
+        unsafe { source.read(target, length) };
         // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
         unsafe { bytes.set_len(start + length) };
         if self.checksums == Checksums::On {
@@ -166,7 +168,9 @@ impl Consumer {
     #[inline]
     pub(crate) fn producer_waits(&self) -> bool {
         // SYNC(producer-waits): orders the `head` store in `publish` before this load.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::RoomUnfenced) {
+            fence(Ordering::SeqCst);
+        }
         self.producer_waits_hint()
     }
 
@@ -181,7 +185,9 @@ impl Consumer {
     pub(crate) fn announce_wait(&self) {
         self.lane.control().consumer_waits.store(1, Ordering::Relaxed);
         // SYNC(consumer-waits): orders the store before the look for a frame that follows.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::AnnouncedUnfenced) {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Takes [`announce_wait`](Self::announce_wait) back.
@@ -227,14 +233,14 @@ impl Consumer {
     #[inline]
     fn copy_payload(&self, peeked: &Peeked, from: usize, target: &mut [u8]) {
         debug_assert!(from + target.len() <= peeked.header.length as usize);
-        let payload = self.lane.payload_address(peeked.position).as_ptr();
+        let payload = self.lane.payload_address(peeked.position);
         // SAFETY: `read_header` checked that header and payload lie inside the data (`peeked` is
         // private and unchanged since), and `take`, the one caller, asks for parts of the payload.
         let source = unsafe { payload.add(from) };
         // SAFETY: as above; `target` is private, so the two do not overlap. The producer's process may
         // write meanwhile: the copy may then be torn, which the checksum finds, and is used only after
         // that.
-        unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
+        unsafe { source.read(target.as_mut_ptr(), target.len()) };
     }
 
     #[inline]

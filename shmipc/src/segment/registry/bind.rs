@@ -14,7 +14,7 @@ use crate::error::{BindError, Refusal};
 use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::name::{link_name, registry_name};
 use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 use crate::sys;
 
 /// How long several processes that bind one name at the same time may get in each other's way.
@@ -134,6 +134,15 @@ impl Registry {
         memory.layout_version.store(LAYOUT_VERSION, Ordering::Release);
     }
 
+    #[cfg(loom)]
+    pub(super) fn private(
+        mapping: Arc<Mapping>,
+        memory: NonNull<RegistryMemory>,
+        bell: Bell,
+    ) -> Self {
+        Self { mapping, memory, bell, released: false.into() }
+    }
+
     fn memory(&self) -> &RegistryMemory {
         // SAFETY: inside `mapping` (checked by `place` in `claim`), all atomics.
         unsafe { self.memory.as_ref() }
@@ -208,6 +217,9 @@ impl Registry {
             Err(Refusal::BadLink) => ANSWER_BAD_LINK,
             Err(Refusal::NotAdmitted) => ANSWER_NOT_ADMITTED,
         };
+        if broken(Fault::AnsweredEarly) {
+            split(offer.link_id, &slot.answered);
+        }
         slot.answer.store(code, Ordering::Relaxed);
         // SYNC(answer): the id is random and written last, so who finds its own finds its answer.
         fence(Ordering::Release);
@@ -254,9 +266,14 @@ impl Drop for Registry {
 pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
     let (word, bit) = (index / 64, index % 64);
     if let Some(ready) = memory.ready.get(word).filter(|_| word < READY_WORDS) {
+        if broken(Fault::SummaryFirst) {
+            summon(memory, bell, 1 << word);
+        }
         // SYNC(ready): what this side published before is visible to who takes the bit.
         ready.fetch_or(1 << bit, Ordering::Release);
-        summon(memory, bell, 1 << word);
+        if !broken(Fault::SummaryFirst) {
+            summon(memory, bell, 1 << word);
+        }
     }
 }
 

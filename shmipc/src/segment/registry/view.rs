@@ -12,7 +12,7 @@ use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::options;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
@@ -67,6 +67,16 @@ impl RegistryView {
             bell.ok_or_else(|| Obstacle::Damaged { what: "a doorbell that is none".into() })?;
         let pid = words.pid.load(Ordering::Relaxed);
         Ok(Self { mapping, memory, bell, options, pid })
+    }
+
+    #[cfg(loom)]
+    pub(super) fn private(
+        mapping: Arc<Mapping>,
+        memory: NonNull<RegistryMemory>,
+        bell: Bell,
+        options: RegistryOptions,
+    ) -> Self {
+        Self { mapping, memory, bell, options, pid: std::process::id() }
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -136,6 +146,11 @@ impl SlotClaim<'_> {
 
     /// Offers the announced link to the server.
     pub(crate) fn offer(&self) {
+        if broken(Fault::OfferedEarly) {
+            summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
+            self.slot.request.store(REQUEST_READY, Ordering::Release);
+            return;
+        }
         self.slot.request.store(REQUEST_READY, Ordering::Release);
         summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
     }
