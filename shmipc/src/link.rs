@@ -14,7 +14,7 @@ use crate::error::Departure;
 use crate::ring::{Consumer, Producer};
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
 use crate::segment::registry::{Registry, RegistryView};
-use crate::sync::{AtomicBool, Mutex, OnceLock};
+use crate::sync::{AtomicBool, Mutex, OnceLock, real};
 use crate::watch::Watch;
 use calls::Calls;
 use inbound::Inbound;
@@ -77,7 +77,7 @@ pub(crate) struct Link {
     closed: AtomicBool,
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
-    watch: std::sync::OnceLock<Watch>,
+    watch: real::OnceLock<Watch>,
     /// For threads that must outlive a call on this link.
     own: Weak<Self>,
 }
@@ -125,7 +125,7 @@ impl Link {
             end: OnceLock::new(),
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
-            watch: std::sync::OnceLock::new(),
+            watch: real::OnceLock::new(),
             own: own.clone(),
             segment,
         });

@@ -186,8 +186,13 @@ impl<P: ShmMessage> Session<P> {
     /// after all.
     pub(crate) fn park(&mut self, stuck: bool) -> bool {
         self.parked = true;
-        self.inbound.consumer().announce_wait();
+        if !broken(Fault::AnnouncedLate) {
+            self.inbound.consumer().announce_wait();
+        }
         let quiet = stuck || !self.inbound.consumer().has_data();
+        if broken(Fault::AnnouncedLate) {
+            self.inbound.consumer().announce_wait();
+        }
         if quiet && self.link.ended().is_none() {
             return true;
         }

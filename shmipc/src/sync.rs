@@ -2,13 +2,15 @@
 //! (`--cfg loom`, see `crate::models`). Everything that two processes or two threads share goes
 //! through here.
 
+#[cfg(tsan)]
+mod annotated;
 #[cfg(loom)]
 mod modelled;
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use real::{Condvar, Mutex, MutexGuard, OnceLock};
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use std::thread::{Thread, current, park_timeout};
 
@@ -20,6 +22,16 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use modelled::{
     OnceLock, Thread, broken, current, futex_wait, futex_wake, park_timeout, with_fault,
 };
+
+/// The locks of the process's own threads, which no model has. Under the thread sanitizer with a
+/// standard library that it cannot look into (`--cfg tsan`, see `ci/sanitize`) they tell it what they
+/// order.
+pub(crate) mod real {
+    #[cfg(tsan)]
+    pub(crate) use super::annotated::{Condvar, Mutex, MutexGuard, OnceLock};
+    #[cfg(not(tsan))]
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
+}
 
 /// Faults that a model builds into the shipped code to see that the checker finds them.
 #[cfg_attr(not(loom), allow(dead_code, reason = "some stand in code that only models have"))]
@@ -45,8 +57,6 @@ pub(crate) enum Fault {
     LookedUnfenced,
     /// The bell's token is taken after the last look.
     TokenLate,
-    /// A futex sleeps without comparing the token.
-    TokenIgnored,
     /// Who gives room back does not look whether it is waited for with a fence.
     RoomUnfenced,
     /// Who waits for room says so after its last look.
@@ -75,8 +85,6 @@ pub(crate) enum Fault {
     PublishedLate,
     /// Closing says goodbye before it has this side drop what it takes.
     GoodbyeFirst,
-    /// Closing has no fence before the goodbye.
-    CloseUnfenced,
     /// Whether this side was closed is looked at without a fence after the position.
     TakenUnfenced,
     /// Closing wakes nobody on the other side.

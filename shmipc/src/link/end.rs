@@ -68,9 +68,7 @@ impl Link {
         self.closed.store(true, Ordering::Relaxed);
         // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
         // comes after that.
-        if !broken(Fault::CloseUnfenced) {
-            fence(Ordering::SeqCst);
-        }
+        fence(Ordering::SeqCst);
         self.messages.flush(self);
         self.replies.flush(self);
         drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));

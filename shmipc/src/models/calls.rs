@@ -35,7 +35,7 @@ fn wait(link: &Link, call_id: u32) {
 }
 
 fn callers(order: [u32; 2]) {
-    let Rig { client, registry, segment } = rig(ONE_FRAME, THREE_FRAMES);
+    let Rig { client, registry, segment, .. } = rig(ONE_FRAME, THREE_FRAMES);
     let (server, _inbound) = server_link(&registry.into(), segment);
     let callers = [(), ()].map(|()| {
         let (link, call_id) = (client.clone(), client.calls().begin());

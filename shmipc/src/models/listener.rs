@@ -3,33 +3,62 @@
 
 use loom::thread;
 
-use super::rig::{MANNER, ONE_FRAME, Rig, THREE_FRAMES, call, counting, rig};
+use super::rig::{
+    Count, MANNER, NEVER, ONE_FRAME, Rig, THREE_FRAMES, call, counting, rig, server_link,
+};
 use super::{Model, check};
+use crate::client::modelled::listen;
 use crate::server::modelled::serve;
-use crate::sync::Fault;
+use crate::sync::{self, Fault};
 
-pub(super) const MODELS: &[Model] = &[Model {
-    name: "listener/call",
-    preemptions: Some(2),
-    run: one_call,
-    faults: &[
-        Fault::AnnouncedLate,
-        Fault::AnnouncedUnfenced,
-        Fault::LookedUnfenced,
-        Fault::TokenLate,
-        Fault::ListenerLate,
-        Fault::SummaryFirst,
-    ],
-}];
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "listener/call",
+        preemptions: Some(3),
+        run: one_call,
+        faults: &[
+            Fault::AnnouncedLate,
+            Fault::AnnouncedUnfenced,
+            Fault::LookedUnfenced,
+            Fault::TokenLate,
+            Fault::ListenerLate,
+            Fault::SummaryFirst,
+        ],
+    },
+    Model {
+        name: "listener/event",
+        preemptions: Some(3),
+        run: one_event,
+        faults: &[
+            Fault::AnnouncedLate,
+            Fault::AnnouncedUnfenced,
+            Fault::LookedUnfenced,
+            Fault::TokenLate,
+        ],
+    },
+];
 
 fn calls(times: u64) {
-    let Rig { client, registry, segment } = rig(THREE_FRAMES, ONE_FRAME);
-    let (listener, server) = serve(registry, Some(segment), MANNER, counting(|_| {}));
+    let Rig { client, registry, segment, .. } = rig(THREE_FRAMES, ONE_FRAME);
+    let (listener, server, _) = serve(registry, Some(segment), MANNER, counting(|_| {}));
     let listener = thread::spawn(listener);
     for number in 0..times {
         assert_eq!(call(&client, number).expect("a reply"), number + 1);
     }
     server.stop();
+    listener.join().expect("the listener");
+}
+
+/// An event wakes the client's listener, and so does the end of its client.
+fn one_event() {
+    let Rig { client, events, registry, segment } = rig(ONE_FRAME, ONE_FRAME);
+    let (server, _inbound) = server_link(&registry.into(), segment);
+    let main = sync::current();
+    let (listener, stop) = listen(client, events, counting(move |_| main.unpark()));
+    let listener = thread::spawn(listener);
+    server.notify(&Count(1), NEVER).expect("sent");
+    sync::park_timeout(NEVER);
+    stop();
     listener.join().expect("the listener");
 }
 

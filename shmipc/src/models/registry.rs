@@ -13,7 +13,7 @@ use crate::sync::Fault;
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "hand-over/alone",
-        preemptions: Some(2),
+        preemptions: Some(3),
         run: alone,
         faults: &[
             Fault::OfferedEarly,
@@ -38,7 +38,7 @@ fn hand_over(first_gives_up: bool) {
     let (registry, view) = registry::private();
     let links = [FIRST, SECOND].map(|id| LinkSegment::offered(id, options(ONE_FRAME, ONE_FRAME)));
     let [first, second] = links;
-    let (listener, server) = serve(registry, None, MANNER, counting(|_| {}));
+    let (listener, server, _) = serve(registry, None, MANNER, counting(|_| {}));
     let listener = thread::spawn(listener);
     if first_gives_up {
         let slot = view.claim_slot().expect("free");

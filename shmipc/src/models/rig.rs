@@ -63,7 +63,7 @@ pub(super) fn options(message_ring: usize, reply_ring: usize) -> LinkOptions {
     LinkOptions {
         doorbell: Doorbell::Futex,
         checksums: Checksums::On,
-        handles_events: false,
+        handles_events: true,
         message_ring,
         reply_ring,
         max_message: 1024,
@@ -74,6 +74,7 @@ pub(super) fn options(message_ring: usize, reply_ring: usize) -> LinkOptions {
 /// A linked pair; the server's link still has to be made.
 pub(super) struct Rig {
     pub(super) client: Arc<Link>,
+    pub(super) events: Inbound,
     pub(super) registry: Registry,
     pub(super) segment: LinkSegment,
 }
@@ -82,8 +83,8 @@ pub(super) fn rig(message_ring: usize, reply_ring: usize) -> Rig {
     let [client, segment] = LinkSegment::private(options(message_ring, reply_ring));
     let (registry, view) = registry::private();
     let attention = Attention::Remote(Arc::new(view), 0);
-    let (client, _) = Link::new(client, 1, attention, MANNER).expect("geometry");
-    Rig { client, registry, segment }
+    let (client, events) = Link::new(client, 1, attention, MANNER).expect("geometry");
+    Rig { client, events, registry, segment }
 }
 
 /// The server's side without a listener.

@@ -97,10 +97,11 @@ fn concurrently(
 fn wrap() {
     let (mut producer, mut consumer) = pair();
     let last = one_lap(&mut producer, &mut consumer, 3);
-    concurrently(consumer, last, 2, move || {
+    concurrently(consumer, last, 4, move || {
         assert!(write(&mut producer, last + 1, 1));
-        assert!(write(&mut producer, last + 2, 1));
-        last + 2
+        assert!(write(&mut producer, last + 2, 2));
+        assert!(write(&mut producer, last + 3, 1));
+        last + 3
     });
 }
 
@@ -108,7 +109,7 @@ fn wrap() {
 fn pad() {
     let (mut producer, mut consumer) = pair();
     let last = one_lap(&mut producer, &mut consumer, 3);
-    concurrently(consumer, last, 2, move || {
+    concurrently(consumer, last, 3, move || {
         assert!(write(&mut producer, last + 1, 7));
         last + 1
     });
@@ -118,9 +119,9 @@ fn pad() {
 fn full() {
     let (mut producer, mut consumer) = pair();
     let last = one_lap(&mut producer, &mut consumer, 1);
-    concurrently(consumer, last, 2, move || {
+    concurrently(consumer, last, 4, move || {
         let mut written = last;
-        for _ in 0..5 {
+        for _ in 0..6 {
             written += u32::from(write(&mut producer, written + 1, 1));
         }
         written
@@ -131,9 +132,9 @@ fn full() {
 fn room() {
     let (mut producer, consumer) = pair();
     assert!(write(&mut producer, 1, 7) && write(&mut producer, 2, 1));
-    concurrently(consumer, 0, 2, move || {
+    concurrently(consumer, 0, 3, move || {
         let mut written = 2;
-        for _ in 0..3 {
+        for _ in 0..4 {
             written += u32::from(write(&mut producer, written + 1, 1));
         }
         written

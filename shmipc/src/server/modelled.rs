@@ -8,25 +8,25 @@ use super::handle::{ServerHandle, Shared};
 use super::listener::Listener;
 use crate::dispatch::Service;
 use crate::doorbell::Doorbell;
-use crate::link::Manner;
+use crate::link::{Link, Manner};
 use crate::message::ShmMessage;
 use crate::segment::link::LinkSegment;
 use crate::segment::registry::{Registry, RegistryOptions};
 
-/// The listener's work as a closure for a thread, and a handle to stop it.
+/// The listener's work as a closure for a thread, a handle to stop it, and its link.
 pub(crate) fn serve<P: ShmMessage>(
     registry: Registry,
     segment: Option<LinkSegment>,
     manner: Manner,
     service: Box<dyn Service<P>>,
-) -> (impl FnOnce() + 'static, ServerHandle<P>) {
+) -> (impl FnOnce() + 'static, ServerHandle<P>, Option<Arc<Link>>) {
     let registry_options = RegistryOptions {
         doorbell: Doorbell::Futex,
         checksums: true,
         max_message: 1024,
         message_ring: 256,
         reply_ring: 256,
-        max_links: 1,
+        max_links: 2,
     };
     let settings = Settings {
         registry: registry_options,
@@ -39,5 +39,6 @@ pub(crate) fn serve<P: ShmMessage>(
     if let Some(segment) = segment {
         listener.take_on_private(segment);
     }
-    (move || listener.run(), ServerHandle::new(shared))
+    let link = shared.links().values().next().cloned();
+    (move || listener.run(), ServerHandle::new(shared), link)
 }
