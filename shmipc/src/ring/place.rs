@@ -106,7 +106,9 @@ mod words {
         /// As of the other.
         pub(in crate::ring) unsafe fn word<'a>(self) -> &'a AtomicU64 {
             // SAFETY: contract: the word belongs to the array.
-            unsafe { self.words.add(self.offset / 8).as_ref() }
+            let word = unsafe { self.words.add(self.offset / 8) };
+            // SAFETY: as above.
+            unsafe { word.as_ref() }
         }
 
         /// # Safety

@@ -273,6 +273,7 @@ impl Producer {
             };
             [first, second] = pad.to_words(checksum);
         }
+        #[cfg(loom)]
         if start != self.tail && broken(Fault::PadFirst) {
             self.publish_pad_first(start);
         }
@@ -284,9 +285,6 @@ impl Producer {
         self.tail = end;
         end
     }
-
-    #[cfg(not(loom))]
-    fn publish_pad_first(&mut self, _: u64) {}
 
     #[cfg(loom)]
     fn publish_pad_first(&mut self, start: u64) {
