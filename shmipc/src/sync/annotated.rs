@@ -2,7 +2,9 @@
 //! with a compiler is not built for it, so it sees neither a contended lock nor a condition variable.
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{self, LockResult, PoisonError, WaitTimeoutResult};
 use std::time::Duration;
 
@@ -112,36 +114,48 @@ impl Condvar {
     }
 }
 
+/// Made of what the sanitizer sees: `std`'s tells nobody when its value is written.
 #[derive(Debug)]
-pub(crate) struct OnceLock<T>(sync::OnceLock<T>);
+pub(crate) struct OnceLock<T> {
+    value: AtomicPtr<T>,
+    making: Mutex<()>,
+    owns: PhantomData<T>,
+}
 
 impl<T> OnceLock<T> {
     pub(crate) const fn new() -> Self {
-        Self(sync::OnceLock::new())
-    }
-
-    fn address(&self) -> *const c_void {
-        std::ptr::from_ref(self).cast()
+        let value = AtomicPtr::new(std::ptr::null_mut());
+        Self { value, making: Mutex::new(()), owns: PhantomData }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        let value = self.0.get()?;
-        __tsan_acquire(self.address());
-        Some(value)
+        // SAFETY: null, or what `get_or_init` leaked, which lives until the drop and never changes.
+        unsafe { self.value.load(Ordering::Acquire).as_ref() }
     }
 
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        let value = self.0.get_or_init(|| {
-            let value = make();
-            __tsan_release(self.address());
-            value
-        });
-        __tsan_acquire(self.address());
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = self.get() {
+            return value;
+        }
+        let value: &T = Box::leak(Box::new(make()));
+        self.value.store(std::ptr::from_ref(value).cast_mut(), Ordering::Release);
         value
     }
 
     pub(crate) fn set(&self, value: T) -> Result<(), T> {
-        __tsan_release(self.address());
-        self.0.set(value)
+        let mut value = Some(value);
+        self.get_or_init(|| value.take().expect("made once"));
+        value.map_or(Ok(()), Err)
+    }
+}
+
+impl<T> Drop for OnceLock<T> {
+    fn drop(&mut self) {
+        let value = *self.value.get_mut();
+        if !value.is_null() {
+            // SAFETY: leaked by `get_or_init`, and nobody has it any more.
+            drop(unsafe { Box::from_raw(value) });
+        }
     }
 }
