@@ -30,9 +30,9 @@ fn a_damaged_position_ends_one_link_and_nothing_else() {
     // From here on its own listener writes nothing over the damage.
     handling.recv().unwrap();
     // Both ends are here; either file is the link. The head of the lane of messages to the client:
-    // lanes from 1,408 on, 512 bytes each, the head at 128.
+    // lanes from 1,408 on, 512 bytes each, the head first.
     let link = open_links().pop().unwrap();
-    link.write_all_at(&(1_u64 << 40).to_le_bytes(), 1408 + 512 + 128).unwrap();
+    link.write_all_at(&(1_u64 << 40).to_le_bytes(), 1408 + 512).unwrap();
     let handle = running.handle();
     for _ in 0..40 {
         handle.broadcast(&ProbeEvent::Bytes { bytes: pattern(500) });
