@@ -218,6 +218,20 @@ pub(crate) const PEERS: &[Peer] = &[
         CALLS,
         "tarpc, its own typed calls over a Unix socket with bincode",
     ),
+    rival(
+        "peer-native",
+        "boost-queue",
+        Kind::Bytes,
+        &[RttDefault, RttSleep, RttOneCore, Notices, Blob64k, Blob1m],
+        "Boost.Interprocess `message_queue`, bytes and bincode; needs `native/build`",
+    ),
+    rival(
+        "peer-native",
+        "qt-model",
+        Kind::Bytes,
+        &[RttDefault, RttSleep, RttOneCore],
+        "a Qt pair of one `QSharedMemory` slot and two semaphores; needs `native/build`",
+    ),
 ];
 
 /// Every peer's name.

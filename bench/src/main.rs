@@ -4,6 +4,7 @@ mod build;
 mod catalog;
 mod machine;
 mod own;
+mod parts;
 mod plot;
 mod process;
 mod report;
@@ -52,6 +53,9 @@ struct Arguments {
     /// Shows the workloads and the peers that there are
     #[arg(long)]
     list: bool,
+    /// Measures what a spinning round trip is made of, part by part, and nothing else
+    #[arg(long)]
+    parts: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -88,6 +92,10 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<()> {
     if arguments.list {
         list();
+        return Ok(());
+    }
+    if arguments.parts {
+        print!("{}", parts::table(&parts::measure()?));
         return Ok(());
     }
     let workloads = chosen_workloads(&arguments.workload)?;

@@ -21,6 +21,8 @@ use crate::sys;
 
 /// The longest sleep that is bounded here.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+/// Between two rings for a sleeper that is overdue and still there.
+const AGAIN: Duration = Duration::from_millis(1);
 /// How long the thread stays when nobody sleeps.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -37,21 +39,26 @@ struct Word(*const AtomicU32);
 // registered, which is as long as the sleeper's borrow of it lasts (`sleep`).
 unsafe impl Send for Word {}
 
-struct Alarm {
+pub(crate) struct Alarm {
     sleepers: Vec<Sleeper>,
     last_key: u64,
     /// Until when the thread sleeps if nobody tells it anything; `None`: there is no thread.
     planned: Option<Instant>,
-    /// The process that the thread belongs to: a forked child has none.
-    pid: u32,
 }
 
-static ALARM: Mutex<Alarm> =
-    Mutex::new(Alarm { sleepers: Vec::new(), last_key: 0, planned: None, pid: 0 });
+static ALARM: Mutex<Alarm> = Mutex::new(Alarm { sleepers: Vec::new(), last_key: 0, planned: None });
 static EARLIER: Condvar = Condvar::new();
 
-fn lock() -> MutexGuard<'static, Alarm> {
+pub(crate) fn lock() -> MutexGuard<'static, Alarm> {
     ALARM.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Alarm {
+    /// For a forked child, which has neither the thread nor the sleepers.
+    pub(crate) fn forget_all(&mut self) {
+        self.sleepers.clear();
+        self.planned = None;
+    }
 }
 
 /// Sleeps while `word` is `expected`, until a wake-up, a signal, or the time-out, which changes the
@@ -74,12 +81,6 @@ impl Registered {
     /// `None` where there is no thread to ring.
     fn new(word: &AtomicU32, until: Instant) -> Option<Self> {
         let mut alarm = lock();
-        let pid = std::process::id();
-        if alarm.pid != pid {
-            // The parent's sleepers sleep on in the parent.
-            alarm.sleepers.clear();
-            (alarm.planned, alarm.pid) = (None, pid);
-        }
         match alarm.planned {
             None => {
                 let builder = thread::Builder::new().name("shmipc-alarm".into());
@@ -110,19 +111,27 @@ impl Drop for Registered {
 
 /// The alarm's thread.
 fn run() {
+    /// However the thread ends, the next sleeper starts another.
+    struct Ended;
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            lock().planned = None;
+        }
+    }
+    // Dropped after the lock's guard below, as it was made before.
+    let ended = Ended;
     let mut alarm = lock();
     let mut lonely = None;
     loop {
         let now = Instant::now();
-        alarm.sleepers.retain(|sleeper| {
-            let overdue = sleeper.until <= now;
-            if overdue {
-                // SAFETY: registered, so its sleeper still borrows the word; it leaves the list only
-                // under this lock.
-                ring(unsafe { &*sleeper.word.0 });
-            }
-            !overdue
-        });
+        for sleeper in alarm.sleepers.iter_mut().filter(|sleeper| sleeper.until <= now) {
+            // SAFETY: registered, so its sleeper still borrows the word; it leaves the list only under
+            // this lock.
+            ring(unsafe { &*sleeper.word.0 });
+            // Until it has left the list by itself: the word is shared, and a peer that puts its old
+            // value back would otherwise have a sleeper that only just begins sleep without end.
+            sleeper.until = now + AGAIN;
+        }
         let next = alarm.sleepers.iter().map(|sleeper| sleeper.until).min();
         let until = match next {
             Some(next) => {
@@ -132,7 +141,9 @@ fn run() {
             None => {
                 let since = *lonely.get_or_insert(now);
                 if now >= since + LINGER {
+                    // Under the lock, so that whoever registers now starts another thread.
                     alarm.planned = None;
+                    std::mem::forget(ended);
                     return;
                 }
                 since + LINGER
@@ -182,8 +193,27 @@ mod tests {
     #[test]
     fn a_word_that_changed_is_not_slept_on() {
         let word = AtomicU32::new(1);
+        // A watchdog by construction: nothing but the alarm would end a sleep.
         sleep(&word, 0, PATIENCE);
-        assert_eq!(word.load(Ordering::Relaxed), 1, "nobody had to ring");
+    }
+
+    /// A peer that put the word's old value back, between the alarm's ring and the sleep, once made that
+    /// sleep endless.
+    #[test]
+    fn a_word_that_is_put_back_does_not_keep_its_sleeper() {
+        let (done, watchdog) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let word = AtomicU32::new(0);
+            let registered = Registered::new(&word, Instant::now()).expect("a thread");
+            while word.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            word.store(0, Ordering::Relaxed);
+            sys::futex_wait(&word, 0, None);
+            drop(registered);
+            done.send(()).expect("the watchdog");
+        });
+        assert!(watchdog.recv_timeout(Duration::from_secs(30)).is_ok(), "still asleep");
     }
 
     /// Many sleepers of all lengths at once, and a pause in which the thread ends: none is forgotten.

@@ -12,6 +12,7 @@ pub(crate) mod modelled;
 pub use builder::ClientBuilder;
 
 use std::any::TypeId;
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use crate::dispatch::decode_reply;
-use crate::error::{CallError, ConnectError, Departure, Rejection, SendError};
+use crate::error::{CallError, ConnectError, Departure, Rejection, SendAllError, SendError};
 use crate::link::Link;
 use crate::message::{Caller, ShmMessage};
 use crate::note::{Failure, Goodbye};
@@ -158,6 +159,40 @@ impl<P: ShmMessage> Client<P> {
         self.shared.link.notify(message, self.deadline)
     }
 
+    /// Sends messages that nobody waits for, one after the other, in this order. Whether the server
+    /// sleeps is looked at once in 32 messages and at the end, which is what sending costs most, next to
+    /// the encoding. So give it what is ready: an iterator that pauses may keep the messages that it gave
+    /// just before from a server that sleeps.
+    ///
+    /// The deadline is each message's own. Other threads may send in between.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Client, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Log { Line { text: String } }
+    /// # let client = Client::<Log>::connect("log")?;
+    /// # let lines = ["a", "b"];
+    /// let sent = client.send_all(lines.iter().map(|line| Log::Line { text: (*line).into() }))?;
+    /// assert_eq!(sent, lines.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendAllError`](crate::SendAllError): why a message was not sent, and how many were before it.
+    pub fn send_all<'m, M>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<usize, SendAllError>
+    where
+        M: Borrow<P::Borrowed<'m>>,
+    {
+        match self.shared.link.notify_all::<P::Borrowed<'m>>(messages, self.deadline) {
+            (sent, Ok(())) => Ok(sent),
+            (sent, Err(error)) => Err(SendAllError { sent, error }),
+        }
+    }
+
     /// Sends a message and waits until it was handled; gives its variant's reply.
     ///
     /// # Errors
@@ -183,7 +218,7 @@ impl<P: ShmMessage> Client<P> {
     /// Is the link up, as far as this side knows without asking the kernel?
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.shared.link.ended().is_none()
+        !self.shared.link.is_inherited() && self.shared.link.ended().is_none()
     }
 
     /// What the server reported about messages that nobody waited for, since the last call of this
@@ -191,6 +226,9 @@ impl<P: ShmMessage> Client<P> {
     #[must_use]
     pub fn take_rejections(&self) -> Vec<CallError> {
         let link = &self.shared.link;
+        if link.is_inherited() {
+            return Vec::new();
+        }
         link.calls().take_rejections(link).into_iter().map(CallError::from).collect()
     }
 
@@ -209,6 +247,12 @@ impl ClientShared {
 
 impl Drop for ClientShared {
     fn drop(&mut self) {
+        if self.link.is_inherited() {
+            // The link is the parent's, and so is the thread: there is nothing to close or to join.
+            let listener = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(listener.take());
+            return;
+        }
         self.state.stop(&self.link);
         let listener = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listener) = listener {

@@ -54,6 +54,7 @@ impl<'a> Responder<'a> {
         match self.0 {
             To::Nobody => {}
             To::Link { link, call_id } => {
+                crate::step::reach("reply.before");
                 let label = Label::new(Kind::Reply, call_id);
                 let sent = link.replies().send_queueing(link, label, reply, WhenFull::Queue);
                 // Any other error means that the link ended: nobody waits any more.
@@ -69,6 +70,7 @@ impl<'a> Responder<'a> {
                 });
             }
         }
+        crate::step::reach("reply.after");
         Responded(())
     }
 

@@ -24,7 +24,8 @@
 //!
 //! # Two kinds
 //! [`Doorbell::Futex`] is the default on Linux: one word, and a system call only if somebody sleeps.
-//! [`Doorbell::Event`] is `raw_sync`'s event, which exists on other systems too. Its limits, and what
+//! [`Doorbell::Event`] is `raw_sync`'s event with a POSIX semaphore to sleep on, and exists on other
+//! systems too. Its limits, and what
 //! is done about them, stand in [`event`]. The kind is the server's choice, recorded in its
 //! registry; clients follow.
 
@@ -45,8 +46,7 @@ pub enum Doorbell {
     /// A futex in the segment. Linux.
     #[default]
     Futex,
-    /// `raw_sync`'s event: a mutex and a condition variable in the segment. Portable and slower, and
-    /// the peer must be trusted not to scribble on it: the system's own code runs on that memory.
+    /// `raw_sync`'s event and a POSIX semaphore in the segment. Portable and slower, and the peer must be trusted not to scribble on it: the system's own code runs on that memory.
     Event,
 }
 
@@ -69,7 +69,7 @@ impl Doorbell {
     }
 }
 
-/// Bytes kept for an event: glibc needs 90, macOS 114.
+/// Bytes kept for an event: the semaphore (32 with glibc) and the event behind it.
 const EVENT_LENGTH: usize = 128;
 
 /// A doorbell's place in a segment.
@@ -77,7 +77,7 @@ const EVENT_LENGTH: usize = 128;
 pub(crate) struct BellMemory {
     /// The futex: counts rings.
     word: Isolated<AtomicU32>,
-    /// The event, where that is the kind. Touched by `raw_sync` alone.
+    /// Semaphore and event, where that is the kind. Touched by the system's and `raw_sync`'s code alone.
     event: Isolated<[u8; EVENT_LENGTH]>,
 }
 
@@ -156,10 +156,12 @@ impl Bell {
             Inner::Futex(bell) => bell.sleep(token, timeout),
             Inner::Event(bell) => bell.sleep(timeout),
         }
+        crate::step::reach("wake");
     }
 
     /// Wakes who sleeps.
     pub(crate) fn ring(&self) {
+        crate::step::reach("ring.before");
         match &self.0 {
             Inner::Futex(bell) => bell.ring(),
             Inner::Event(bell) => bell.ring(),

@@ -7,6 +7,7 @@
 //! | [`Server::serve`](crate::Server::serve), [`Running::join`](crate::Running::join), [`Running::stop`](crate::Running::stop) | [`ServeError`] |
 //! | [`Client::connect`](crate::Client::connect) | [`ConnectError`]: also [`Refusal`] (the server's) and [`Difference`] (between two versions) |
 //! | sending a notice or an event | [`SendError`] |
+//! | sending several notices | [`SendAllError`] |
 //! | sending a request and waiting for its reply | [`CallError`] |
 //!
 //! # Did it run?
@@ -66,4 +67,4 @@ mod send;
 pub use attach::{BindError, ConnectError, Difference, Refusal, ServeError};
 pub use call::{CallError, Outcome, Rejection};
 pub use config::{ConfigError, NameError};
-pub use send::{Departure, SendError};
+pub use send::{Departure, SendAllError, SendError};

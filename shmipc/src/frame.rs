@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  u32  payload length in bytes
-//!  4  u32  CRC-32 (IEEE 802.3) of the payload, then the header with zero here; 0 where checksums are off
+//!  4  u32  CRC-32 (IEEE 802.3) of the header with zero here, then the payload; 0 where checksums are off
 //!  8  u8   kind
 //!  9  u8   flags
 //! 10  u16  reserved, zero
@@ -185,39 +185,34 @@ impl Header {
         Ok((header, u32::from_le_bytes([c0, c1, c2, c3])))
     }
 
-    /// The checksum of `payload` (empty for a pad) and this header.
+    /// The checksum of this header and `payload` (empty for a pad).
     #[inline]
     pub(crate) fn checksum(self, payload: &[u8]) -> u32 {
-        let mut checksum = Checksum::default();
-        checksum.update(payload);
-        checksum.finish(self)
+        let mut hasher = self.hasher();
+        hasher.update(payload);
+        hasher.finalize()
+    }
+
+    /// The same where the payload was hashed already, before its length was known.
+    pub(crate) fn checksum_before(self, payload: &crc32fast::Hasher) -> u32 {
+        let mut hasher = self.hasher();
+        hasher.combine(payload);
+        hasher.finalize()
+    }
+
+    /// What has hashed this header and takes the payload next.
+    #[inline]
+    pub(crate) fn hasher(self) -> crc32fast::Hasher {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.to_bytes(0));
+        hasher
     }
 }
 
-/// A checksum in the making. The payload comes first, so that it can be hashed while it is encoded,
-/// before its length is known.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Checksum(crc32fast::Hasher);
-
-impl Checksum {
-    /// Goes on with more of the payload.
-    #[inline]
-    pub(crate) fn update(&mut self, payload: &[u8]) {
-        self.0.update(payload);
-    }
-
-    /// Ends with the header.
-    #[inline]
-    pub(crate) fn finish(mut self, header: Header) -> u32 {
-        self.0.update(&header.to_bytes(0));
-        self.0.finalize()
-    }
-}
-
-/// The checksum of a payload with its header, checksum zero, right behind it.
+/// The checksum of a frame that lies in one piece, with zero in the checksum's place.
 #[inline]
-pub(crate) fn checksum_of(payload_and_header: &[u8]) -> u32 {
-    crc32fast::hash(payload_and_header)
+pub(crate) fn checksum_of(frame: &[u8]) -> u32 {
+    crc32fast::hash(frame)
 }
 
 /// Compares the checksum that came with a frame with the one computed.
@@ -242,13 +237,16 @@ mod tests {
     #[test]
     fn the_header_of_a_notice_has_these_bytes() {
         let checksum = NOTE.checksum(b"hello");
-        // Computed with zlib over the payload and the sixteen header bytes.
-        assert_eq!(checksum, 0x70b2_0684, "{checksum:#010x}");
+        // Computed with zlib over the sixteen header bytes and the payload.
+        assert_eq!(checksum, 0xe183_cab0, "{checksum:#010x}");
         let bytes = NOTE.to_bytes(checksum);
-        assert_eq!(bytes, [5, 0, 0, 0, 0x84, 0x6, 0xb2, 0x70, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes, [5, 0, 0, 0, 0xb0, 0xca, 0x83, 0xe1, 1, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Header::bytes_of(NOTE.to_words(checksum)), bytes);
-        let frame = [b"hello", &NOTE.to_bytes(0)[..]].concat();
+        let frame = [&NOTE.to_bytes(0)[..], b"hello"].concat();
         assert_eq!(checksum_of(&frame), checksum);
+        let mut payload = crc32fast::Hasher::new();
+        payload.update(b"hello");
+        assert_eq!(NOTE.checksum_before(&payload), checksum);
     }
 
     #[test]

@@ -66,7 +66,8 @@
 //! A server has one listener thread, and so has a client that handles events; handlers own their
 //! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`, and
 //! any number of threads may call at once. One thread more waits for the kernel to tell deaths,
-//! while any peer is linked. Handlers may send and call, and nothing is locked while they run. In a
+//! while any peer is linked; one bounds the sleeps of conversations, and ends with them; and one takes
+//! late answers out of the way after a call's deadline has passed, until they have come. Handlers may send and call, and nothing is locked while they run. In a
 //! program with a GUI, have the handler pass events to the GUI's thread through a channel.
 //!
 //! # Waiting
@@ -75,25 +76,53 @@
 //! long; zero never spins. An idle link costs nothing but memory.
 //!
 //! # Threat model
-//! - Processes of other users get nowhere: segments are readable and writable by their owner alone,
-//!   and a segment that another user made is refused.
+//! - Processes of other users get nowhere unless they are admitted: segments are readable and
+//!   writable by their owner alone, and a segment that another user made is refused. What they can do
+//!   is take a name first: then `bind` and `connect` say whose it is.
+//! - A server may admit users or a group ([`Admission`]), and a client must name the server's user in
+//!   turn ([`ClientBuilder::server_user`]). Each segment is then open to its owner and to whom its
+//!   access list names, and to nobody else: the registry to the admitted, a link to the server's user.
+//!   Who made a link is asked of the kernel, so the server also refuses who got hold of the registry
+//!   in another way.
 //! - A peer of the same user is not trusted with anything that is shared: positions, lengths, tags,
 //!   checksums and payloads are read once, checked, and copied out before they are decoded; what
 //!   a lie can make this side allocate is bounded by the link's largest message. A peer that breaks
 //!   the protocol is told so and loses its own link.
-//! - Such a process could also kill or trace its peers, or cut the segment's file under their
-//!   mappings (which then are bus errors): no library can prevent that.
+//! - A peer of an *admitted* user is trusted no further than that. But it can write the registry, which
+//!   holds nothing that memory safety rests on: by that it can keep others from connecting (occupy all
+//!   hand-over slots and links, spoil the header, give it a second name), delay their messages by up to a
+//!   second (clear the bits that say who has something), and hold a dead server's name for as long as
+//!   it lives itself. And it can cut the files of the registry and of its own link, which ends the
+//!   server, and for the registry the other clients too, with a bus error. So admit whom you trust not
+//!   to stop your server; what they cannot do is read or alter the links of others, or run anything
+//!   as the server's user. Conversely, a client trusts a server's user that it names to the same degree.
+//! - A server cannot remove files of another user's clients. They remove their link's name when the
+//!   server has taken it; a client that is killed before that leaves one file of its link's size, which
+//!   the same user's next `connect` to such a server, or any `bind`, removes once it is ten seconds old.
+//! - Such processes of the same user could also kill or trace their peers, or cut any file under their
+//!   mappings: no library can prevent that.
+//! - Of a peer, [`Peer::uid`], [`Peer::gid`], and [`Peer::pid`] where [`Peer::pid_is_certain`], are
+//!   the kernel's word; everything else is the peer's own.
 //! - With [`Doorbell::Event`] and with [`ServerBuilder::checksums`] off, the peer must be trusted
 //!   further; their docs say how.
 //!
 //! # Limits
 //! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
-//! elements without bytes, 256 levels of nesting. 4,032 links for each server. A client must not be
-//! used in a forked child.
+//! elements without bytes, 256 levels of nesting. 4,032 links for each server.
+//!
+//! # Forks
+//! Links and servers stay with the process that made them. In a forked child their use is an error
+//! ([`SendError::Forked`], [`ServeError::Forked`]), dropping them does nothing, and the child's life or
+//! end means nothing to the peers; it may connect and bind for itself. A child made by a bare `clone`
+//! system call, past the C library, is not noticed: it must execute another program and touch nothing.
 
 // Models run parts of the crate.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+#[cfg(all(any(fuzzing, test), not(loom)))]
+#[doc(hidden)]
+pub mod __fuzz;
+mod admission;
 mod alarm;
 mod client;
 mod codec;
@@ -101,6 +130,7 @@ mod context;
 mod dispatch;
 mod doorbell;
 pub mod error;
+mod fork;
 mod frame;
 mod link;
 mod liveness;
@@ -116,11 +146,17 @@ mod ring;
 mod segment;
 mod server;
 mod session;
+#[cfg(not(feature = "steps"))]
+mod step;
+#[cfg(feature = "steps")]
+#[doc(hidden)]
+pub mod step;
 mod sync;
 mod sys;
 mod wait;
 mod watch;
 
+pub use admission::Admission;
 pub use client::{Client, ClientBuilder};
 pub use codec::{DecodeError, EncodeError};
 pub use context::Context;
@@ -128,7 +164,7 @@ pub use doorbell::Doorbell;
 #[doc(inline)]
 pub use error::{
     BindError, CallError, ConfigError, ConnectError, Departure, Difference, NameError, Outcome,
-    Refusal, Rejection, SendError, ServeError,
+    Refusal, Rejection, SendAllError, SendError, ServeError,
 };
 pub use local::Local;
 pub use message::{Caller, NoEvents, ShmMessage, Variant};

@@ -25,10 +25,12 @@ use outbound::Outbound;
 pub(crate) struct PeerFacts {
     /// The link's number, unique while the server lives.
     pub(crate) id: u64,
-    /// The process id that the peer gave.
+    /// Its process id: the kernel's word if `pid_is_certain`, else what the peer gave.
     pub(crate) pid: u32,
-    /// The segment's owner, from the kernel.
+    pub(crate) pid_is_certain: bool,
+    /// The user and the group that made its segment, from the kernel.
     pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 /// How the server's listener is told to look at this link.
@@ -78,6 +80,8 @@ pub(crate) struct Link {
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
     watch: real::OnceLock<Watch>,
+    /// Tells whether a parent of this process made the link.
+    generation: u32,
     /// For threads that must outlive a call on this link.
     own: Weak<Self>,
 }
@@ -112,8 +116,9 @@ impl Link {
         let own_bell = bell(own_replies)?;
         let [listener_bell, room_bell, far_reply_bell] =
             [bell(BellId::ClientListener)?, bell(BellId::ClientRoom)?, bell(far_replies)?];
+        let peer = peer_facts(&segment, peer_id);
         let link = Arc::new_cyclic(|own| Self {
-            peer: PeerFacts { id: peer_id, pid: segment.peer_pid(), uid: segment.owner_uid() },
+            peer,
             manner,
             messages,
             replies,
@@ -126,22 +131,35 @@ impl Link {
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: real::OnceLock::new(),
+            generation: crate::fork::generation(),
             own: own.clone(),
             segment,
         });
-        let weak = Arc::downgrade(&link);
-        let watch = Watch::start(link.peer.pid, move || {
+        link.start_watch();
+        Ok((link, messages_in))
+    }
+
+    /// Has the kernel tell the peer's death, where its pid is known from the kernel: a pid that the
+    /// peer gave may be another process's in this pid namespace, and nobody would look at the peer.
+    fn start_watch(self: &Arc<Self>) {
+        if !self.peer.pid_is_certain {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        let watch = Watch::start(self.peer.pid, move || {
             if let Some(link) = weak.upgrade() {
                 // Here, so that a listener that is busy with others finds the link ended already.
                 drop(link.ended_for_certain());
                 link.wake_own_side();
             }
         });
-        if let Some(watch) = watch {
+        // If the signature is still the same, the process lived all the time, and its pid was not
+        // another's when the watch began.
+        let same = self.segment.signed_pid() == Some(self.peer.pid);
+        if let Some(watch) = watch.filter(|_| same) {
             // Just made: nobody set it before.
-            drop(link.watch.set(watch));
+            drop(self.watch.set(watch));
         }
-        Ok((link, messages_in))
     }
 
     pub(crate) fn peer(&self) -> PeerFacts {
@@ -226,6 +244,17 @@ impl Link {
                 self.room_bell.ring();
             }
         }
+    }
+}
+
+fn peer_facts(segment: &LinkSegment, id: u64) -> PeerFacts {
+    let (told, signed) = (segment.peer(), segment.signed_pid());
+    PeerFacts {
+        id,
+        pid: signed.unwrap_or(told.pid),
+        pid_is_certain: signed.is_some(),
+        uid: told.uid,
+        gid: told.gid,
     }
 }
 

@@ -14,6 +14,10 @@ pub(crate) const SERVER_BYTE: i64 = 0;
 pub(crate) const LINK_CLIENT_BYTE: i64 = 0;
 /// In a link: the byte of the server that took it.
 pub(crate) const LINK_SERVER_BYTE: i64 = 1;
+/// In a link: the byte that the client's process signed, so that the kernel tells its pid.
+pub(crate) const CLIENT_PID_BYTE: i64 = 2;
+/// In a link: the byte that the server's process signed.
+pub(crate) const SERVER_PID_BYTE: i64 = 3;
 /// In a registry: the byte of the first hand-over slot, held by the client that claimed it.
 pub(crate) const FIRST_SLOT_BYTE: i64 = 16;
 
@@ -24,6 +28,10 @@ pub(crate) trait Locks {
     fn unlock(&self, byte: i64) -> io::Result<()>;
     /// Does somebody else hold it?
     fn is_locked(&self, byte: i64) -> io::Result<bool>;
+    /// Signs it with this process's pid.
+    fn sign(&self, byte: i64) -> io::Result<()>;
+    /// Who signed it.
+    fn signer(&self, byte: i64) -> Option<u32>;
 }
 
 impl Locks for OwnedFd {
@@ -38,6 +46,14 @@ impl Locks for OwnedFd {
     fn is_locked(&self, byte: i64) -> io::Result<bool> {
         sys::is_byte_locked(self, byte)
     }
+
+    fn sign(&self, byte: i64) -> io::Result<()> {
+        sys::sign_byte(self, byte)
+    }
+
+    fn signer(&self, byte: i64) -> Option<u32> {
+        sys::byte_signer(self, byte)
+    }
 }
 
 /// Takes the lock that says "I live". `false`: somebody else holds it.
@@ -49,6 +65,19 @@ pub(crate) fn claim(file: &impl Locks, byte: i64) -> io::Result<bool> {
 pub(crate) fn release(file: &impl Locks, byte: i64) {
     // An error can only mean that the descriptor is not a file, and then nothing was claimed.
     drop(file.unlock(byte));
+}
+
+/// Has the kernel remember this process's pid for whoever asks [`signer`]. It forgets it when this
+/// process closes any descriptor of the file: so the last thing to do before the peer looks, and of no
+/// use as a sign of life.
+pub(crate) fn sign(file: &impl Locks, byte: i64) {
+    // Where it fails the peer does without: it trusts no pid and looks at the locks more often.
+    drop(file.sign(byte));
+}
+
+/// The pid of the process that signed, in this process's pid namespace, if it has one there.
+pub(crate) fn signer(file: &impl Locks, byte: i64) -> Option<u32> {
+    file.signer(byte)
 }
 
 /// Does the holder of `byte` live? If the kernel cannot be asked, it counts as living: an error is

@@ -43,22 +43,41 @@ impl<E: ShmMessage> Peer<E> {
         self.link.as_ref().map_or(0, |link| link.peer().id)
     }
 
-    /// The peer's process id, as the peer gave it: right for people, not for decisions.
+    /// The peer's process id: as the kernel tells it, in this process's pid namespace, where
+    /// [`pid_is_certain`](Self::pid_is_certain), and otherwise as the peer gave it, which is right for
+    /// people and not for decisions. Even a certain one was so when the link was made: the process may
+    /// have ended since, and the number may be another's.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.link.as_ref().map_or_else(std::process::id, |link| link.peer().pid)
     }
 
-    /// The user that owns the link's segment, from the kernel.
+    /// Is [`pid`](Self::pid) the kernel's word? Not if the peer is in a pid namespace that cannot be
+    /// seen from this process's, nor if it is this very process. Where it is, that process had a hand
+    /// in making the link: a peer cannot give another's pid unless that one helps it.
+    #[must_use]
+    pub fn pid_is_certain(&self) -> bool {
+        self.link.as_ref().is_none_or(|link| link.peer().pid_is_certain)
+    }
+
+    /// The peer's effective user when it made its segment, from the kernel.
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.link.as_ref().map_or_else(crate::sys::effective_uid, |link| link.peer().uid)
     }
 
+    /// A group of the peer's, from the kernel: its effective group when it made its segment, or the
+    /// admitted group, of which only members can show that they are, if it got in by
+    /// [`Admission::Group`](crate::Admission::Group).
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.link.as_ref().map_or_else(crate::sys::effective_gid, |link| link.peer().gid)
+    }
+
     /// Is the link up, as far as this side knows without asking the kernel?
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.ended().is_none())
+        self.link.as_ref().is_some_and(|link| !link.is_inherited() && link.ended().is_none())
     }
 
     /// The same handle with another deadline for its calls.
@@ -114,6 +133,7 @@ impl<E: ShmMessage> fmt::Debug for Peer<E> {
             .field("id", &self.id())
             .field("pid", &self.pid())
             .field("uid", &self.uid())
+            .field("gid", &self.gid())
             .finish_non_exhaustive()
     }
 }

@@ -20,12 +20,16 @@
 //! | name | releasing end | acquiring end | what passes |
 //! |---|---|---|---|
 //! | `present` | `Producer::publish` | `Consumer::read_header`, `has_data` | the frame, and the zero behind it |
-//! | `head` | `Consumer::publish` | `Producer::refresh` | the room of the frames that were copied out |
+//! | `head` | `Consumer::publish` | `Producer::refresh`, `was_taken` | the room of the frames that were copied out |
 //! | `consumer-waits` | `Consumer::announce_wait` | `Producer::consumer_waits` | that a wake-up is wanted for data |
 //! | `producer-waits` | `Producer::announce_wait` | `Consumer::producer_waits` | that a wake-up is wanted for room |
 //!
-//! The last two are store-then-load on both sides, which needs sequentially consistent fences; the
-//! argument stands in [`crate::doorbell`].
+//! `consumer-waits` and `producer-waits` are store-then-load on both sides, which needs sequentially
+//! consistent fences; the argument stands in [`crate::doorbell`].
+//!
+//! The pairs of what lies around the lanes (`bell`, `closing`, `goodbye`, `accepted`, `link-ready`,
+//! `registry-ready`, `ready`, `listener-waits`, `slot`, `answer`) stand where they are used: each name is
+//! found at both its ends.
 
 mod buffer;
 mod consumer;

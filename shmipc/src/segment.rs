@@ -8,7 +8,7 @@
 //! | link | `shmipc.l.` and 128 random bits in hexadecimal | the client; the name is gone once both have it |
 //!
 //! # Attaching, in stages
-//! 1. open the name; the owner must be this user;
+//! 1. open the name; the owner must be this user, or one that was named as trusted;
 //! 2. map it; it must be the same file, and long enough for a header;
 //! 3. magic and layout version, published last by the creator: zero means "not ready yet";
 //! 4. the length that the header tells must be the file's;
@@ -17,6 +17,7 @@
 //! A process of the same user could cut the file afterwards, and touching what was cut would be a
 //! bus error: no library can prevent that, see the threat model in the crate's docs.
 
+pub(crate) mod access;
 pub(crate) mod link;
 #[cfg(loom)]
 mod modelled;
@@ -31,6 +32,7 @@ use std::ptr::NonNull;
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
+use crate::fork::{self, Kept};
 use crate::sync::AtomicU64;
 use crate::sys::{self, FileFacts};
 
@@ -77,9 +79,10 @@ impl SegmentError {
 /// A segment mapped into this process.
 #[cfg(not(loom))]
 pub(crate) struct Mapping {
+    /// Our own open file description; it holds this side's locks and no other does. Before `shmem`:
+    /// a forked child replaces the pages of what is still listed.
+    file: Kept,
     shmem: Shmem,
-    /// Our own open file description; it holds this side's locks and no other does.
-    file: OwnedFd,
     facts: FileFacts,
     name: String,
 }
@@ -100,21 +103,15 @@ impl Mapping {
     /// Between the creation of the file and the lock somebody may take it for a dead process's and
     /// remove it, or even put another in its place: that is [`SegmentError::Changed`], try again.
     pub(crate) fn create(name: &str, length: usize, life_byte: i64) -> Result<Self, SegmentError> {
-        let created = ShmemConf::new().os_id(name).size(length).create();
-        let mut shmem = created.map_err(|error| match error {
-            ShmemError::MappingIdExists => SegmentError::Exists,
-            other => from_shmem("create a shared memory segment", other),
-        })?;
-        // Names are only removed by who knows that they are still theirs.
-        shmem.set_owner(false);
-        let file = match open(name) {
-            Err(SegmentError::Missing) => return Err(SegmentError::Changed),
-            other => other?,
-        };
-        let locked = sys::try_lock_byte(&file, life_byte)
+        arm()?;
+        let (shmem, file) = Kept::open(|| create(name, length))?;
+        let open = file.file();
+        crate::step::reach("create.named");
+        let locked = sys::try_lock_byte(open, life_byte)
             .map_err(|error| SegmentError::system("lock a shared memory segment", error))?;
-        let facts = facts_of(&file)?;
-        let mapping = Self { shmem, file, facts, name: name.into() };
+        crate::step::reach("create.locked");
+        let facts = facts_of(open)?;
+        let mapping = Self { file, shmem, facts, name: name.into() };
         let named = mapping
             .is_named()
             .map_err(|error| SegmentError::system("find a segment by its name", error))?;
@@ -137,49 +134,92 @@ impl Mapping {
         // SAFETY: `place` checked the bounds; an atomic, so others may look at it meanwhile.
         unsafe { place.as_ref() }.store(stamp, crate::sync::Ordering::Relaxed);
         let mut bytes = [0; 8];
-        sys::read_at(&self.file, &mut bytes, STAMP_OFFSET as u64).map_err(system)?;
+        sys::read_at(self.file(), &mut bytes, STAMP_OFFSET as u64).map_err(system)?;
         Ok(u64::from_ne_bytes(bytes) == stamp)
     }
 
-    /// Opens a segment that somebody else made: owner first, then the map, which must be long
-    /// enough for `least` bytes.
-    pub(crate) fn open(name: &str, least: usize) -> Result<Self, SegmentError> {
-        let file = open(name)?;
-        let facts = facts_of(&file)?;
-        if facts.uid != sys::effective_uid() {
-            return Err(SegmentError::OtherUser { uid: facts.uid });
+    /// Opens a segment that somebody else made: owner first, who must be `trusted`, then the map,
+    /// which must be long enough for `least` bytes. Those can be touched, the rest only after
+    /// [`reserve_first`](Self::reserve_first) or [`reserve`](Self::reserve).
+    pub(crate) fn open(
+        name: &str,
+        least: usize,
+        trusted: impl Fn(&FileFacts) -> bool,
+    ) -> Result<Self, SegmentError> {
+        arm()?;
+        let mut found = None;
+        let (shmem, file) = Kept::open(|| {
+            let file = open(name)?;
+            let facts = facts_of(&file)?;
+            found = Some(facts);
+            if !trusted(&facts) {
+                return Err(SegmentError::OtherUser { uid: facts.uid });
+            }
+            if facts.length < least as u64 {
+                return Err(SegmentError::Truncated {
+                    length: facts.length,
+                    expected: least as u64,
+                });
+            }
+            reserve_first(&file, &facts, least)?;
+            let shmem = ShmemConf::new()
+                .os_id(name)
+                .open()
+                .map_err(|error| from_shmem("map a shared memory segment", error))?;
+            Ok((shmem, file))
+        })?;
+        let facts = found.ok_or(SegmentError::Changed)?;
+        // Another user may have put a second name of any file in this one's place just while it was
+        // mapped, so the kernel is asked what lies there.
+        let foreign = facts.uid != sys::effective_uid();
+        if foreign && sys::mapped_inode(shmem.as_ptr().addr()) != Some(facts.identity.1) {
+            return Err(SegmentError::Changed);
         }
-        if facts.length < least as u64 {
-            return Err(SegmentError::Truncated { length: facts.length, expected: least as u64 });
-        }
-        let shmem = ShmemConf::new()
-            .os_id(name)
-            .open()
-            .map_err(|error| from_shmem("map a shared memory segment", error))?;
         // The map was made by name: was it the same file all the time?
         let again = facts_of(&open(name)?)?;
         if again.identity != facts.identity || shmem.len() as u64 != facts.length {
             return Err(SegmentError::Changed);
         }
-        Ok(Self { shmem, file, facts, name: name.into() })
+        Ok(Self { file, shmem, facts, name: name.into() })
+    }
+
+    /// Gives it to one of this user's groups.
+    pub(crate) fn set_group(&self, gid: u32) -> io::Result<()> {
+        sys::set_group(self.file(), gid)
+    }
+
+    /// Lets these users, or this group, open the segment too.
+    pub(crate) fn admit(&self, users: &[u32], group: Option<u32>) -> Result<(), SegmentError> {
+        access::admit(self.file(), users, group)
+    }
+
+    /// The same for the first `length` bytes of a segment that somebody else made.
+    pub(crate) fn reserve_first(&self, length: usize) -> Result<(), SegmentError> {
+        reserve_first(self.file(), &self.facts, length)
     }
 
     /// Makes sure that touching the segment cannot fail for want of memory.
     pub(crate) fn reserve(&self) -> Result<(), SegmentError> {
-        reserve(&self.file, self.facts.length)
+        reserve(self.file(), self.facts.length)
     }
 
+    /// The descriptor that holds this side's locks.
     pub(crate) fn file(&self) -> &OwnedFd {
-        &self.file
+        self.file.file()
+    }
+
+    /// Was it mapped by a parent of this process? Then there is nothing left of it.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.file.is_inherited()
     }
 
     pub(crate) fn length(&self) -> usize {
         self.shmem.len()
     }
 
-    /// The owner's user id, from the kernel.
-    pub(crate) fn owner_uid(&self) -> u32 {
-        self.facts.uid
+    /// What the kernel told when it was opened: its owner above all.
+    pub(crate) fn facts(&self) -> &FileFacts {
+        &self.facts
     }
 
     /// Is the segment still what its name leads to?
@@ -193,10 +233,12 @@ impl Mapping {
 
     /// Removes the segment's name if it still leads here. Call it with this segment's lock held.
     pub(crate) fn unlink(&self) {
-        if self.is_named().unwrap_or(false) {
+        if !self.is_inherited() && self.is_named().unwrap_or(false) {
             // Failing means that the name is gone already or that the directory forbids it, and
             // then the next bind takes it over.
+            crate::step::reach("unlink.before");
             drop(sys::unlink_shm(&self.name));
+            crate::step::reach("unlink.after");
         }
     }
 
@@ -212,15 +254,33 @@ impl Mapping {
     }
 }
 
+fn arm() -> Result<(), SegmentError> {
+    fork::arm().map_err(|error| SegmentError::system("have forks noticed", error))
+}
+
+/// The segment's map, and our own descriptor of it.
+fn create(name: &str, length: usize) -> Result<(Shmem, OwnedFd), SegmentError> {
+    let created = ShmemConf::new().os_id(name).size(length).create();
+    let mut shmem = created.map_err(|error| match error {
+        ShmemError::MappingIdExists => SegmentError::Exists,
+        other => from_shmem("create a shared memory segment", other),
+    })?;
+    // Names are only removed by who knows that they are still theirs.
+    shmem.set_owner(false);
+    match open(name) {
+        Ok(file) => Ok((shmem, file)),
+        Err(SegmentError::Missing) => Err(SegmentError::Changed),
+        Err(other) => Err(other),
+    }
+}
+
 fn open(name: &str) -> Result<OwnedFd, SegmentError> {
     match sys::open_shm(name) {
         Ok(file) => Ok(file),
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound => Err(SegmentError::Missing),
-            io::ErrorKind::PermissionDenied => match owner_by_name(name) {
-                Some(uid) if uid != sys::effective_uid() => Err(SegmentError::OtherUser { uid }),
-                _ => Err(SegmentError::system("open a shared memory segment", error)),
-            },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SegmentError::Missing),
+        // Whatever stands there instead of a file, a directory or a link: whose is it?
+        Err(error) => match owner_by_name(name) {
+            Some(uid) if uid != sys::effective_uid() => Err(SegmentError::OtherUser { uid }),
             _ => Err(SegmentError::system("open a shared memory segment", error)),
         },
     }
@@ -235,6 +295,12 @@ fn owner_by_name(name: &str) -> Option<u32> {
 fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
     sys::file_facts(file)
         .map_err(|error| SegmentError::system("examine a shared memory segment", error))
+}
+
+/// Touching what its maker did not reserve would be a bus error on a full file system: the maker died
+/// between making and reserving it, is just about to, or means harm.
+fn reserve_first(file: &OwnedFd, facts: &FileFacts, length: usize) -> Result<(), SegmentError> {
+    if facts.reserved >= facts.length { Ok(()) } else { reserve(file, length as u64) }
 }
 
 fn reserve(file: &OwnedFd, length: u64) -> Result<(), SegmentError> {

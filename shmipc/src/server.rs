@@ -103,6 +103,9 @@ impl<P: ShmMessage> Server<P> {
     }
 
     fn start(self, service: Box<dyn Service<P>>) -> Result<Running<P>, ServeError> {
+        if self.registry.is_inherited() {
+            return Err(ServeError::Forked);
+        }
         let shared = Arc::new(Shared::new(self.registry, self.settings));
         Running::start(shared, service)
     }

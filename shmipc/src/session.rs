@@ -7,7 +7,7 @@ use crate::dispatch::{self, Service};
 use crate::error::Departure;
 use crate::frame::Kind;
 use crate::link::Link;
-use crate::link::inbound::{Inbound, Received};
+use crate::link::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::sync::{Fault, broken};
@@ -78,7 +78,12 @@ impl<P: ShmMessage> Session<P> {
         let mut handled = 0;
         let mut streaming = false;
         let mut progress = Progress::Idle;
+        let begun = self.inbound.consumer().position();
         while handled < BATCH && !is_stopping() {
+            // The others' turn comes after so many messages or so many bytes.
+            if self.inbound.consumer().position() - begun >= LOOK_BYTES {
+                break;
+            }
             if ended.is_none() && self.link.replies().is_congested() {
                 progress = Progress::Stuck;
                 break;
@@ -89,6 +94,7 @@ impl<P: ShmMessage> Session<P> {
                         break;
                     }
                     self.run(service, received);
+                    crate::step::reach("dispatch.after");
                     handled += 1;
                     streaming = received.kind == Kind::Notice;
                 }
@@ -140,6 +146,7 @@ impl<P: ShmMessage> Session<P> {
 
     #[inline]
     fn run(&mut self, service: &mut dyn Service<P>, received: Received) {
+        crate::step::reach("dispatch.before");
         let (cx, link, payload) = (&self.context, &self.link, self.inbound.payload());
         match received.kind {
             Kind::Notice => dispatch::dispatch(service, cx, link, 0, payload),
@@ -174,7 +181,9 @@ impl<P: ShmMessage> Session<P> {
     /// does wrong or leaves undone when it dies.
     pub(crate) fn wants_attention(&mut self) -> bool {
         self.link.calls().drain(&self.link);
-        !self.link.flush() || self.has_data() || self.check_life().is_some()
+        // Asked in any case: a dead peer reads nothing, so what waits for it is no reason not to ask.
+        let is_gone = self.check_life().is_some();
+        !self.link.flush() || self.has_data() || is_gone
     }
 
     /// Asks the kernel whether the peer lives.

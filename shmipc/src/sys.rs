@@ -1,7 +1,7 @@
 //! Every system call of this crate, each behind a function that cannot be called wrongly.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -22,8 +22,14 @@ pub(crate) struct FileFacts {
     pub(crate) identity: (u64, u64),
     /// The owner's user id.
     pub(crate) uid: u32,
+    /// The group's id.
+    pub(crate) gid: u32,
+    /// Its names.
+    pub(crate) links: u64,
     /// Bytes in the file.
     pub(crate) length: u64,
+    /// Bytes of it that have memory: less than its length where parts were never written.
+    pub(crate) reserved: u64,
     /// Time since it was last written, as the file system's clock tells.
     pub(crate) modified: std::time::SystemTime,
 }
@@ -42,6 +48,9 @@ pub(crate) fn unlink_shm(name: &str) -> io::Result<()> {
     }
 }
 
+/// Bytes in a block as `stat` counts them, whatever the file system's own are.
+const BLOCK: u64 = 512;
+
 /// What the kernel tells of an open file.
 pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
     let stat = nix::sys::stat::fstat(file)?;
@@ -49,8 +58,23 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
     Ok(FileFacts {
         identity: (stat.st_dev, stat.st_ino),
         uid: stat.st_uid,
+        gid: stat.st_gid,
+        links: stat.st_nlink,
         length: u64::try_from(stat.st_size).unwrap_or(0),
+        reserved: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
         modified: std::time::UNIX_EPOCH + age,
+    })
+}
+
+/// The inode of the file that is mapped at this address, as the kernel tells. `None` where there is no
+/// `/proc` to ask, or no file.
+pub(crate) fn mapped_inode(address: usize) -> Option<u64> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        // start-end permissions offset device inode path
+        let mut words = line.split_ascii_whitespace();
+        let start = usize::from_str_radix(words.next()?.split('-').next()?, 16).ok()?;
+        words.nth(3).filter(|_| start == address)?.parse().ok()
     })
 }
 
@@ -111,6 +135,84 @@ pub(crate) fn is_byte_locked(file: &OwnedFd, byte: i64) -> io::Result<bool> {
     let mut range = byte_range(byte, libc::F_WRLCK);
     nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_OFD_GETLK(&mut range))?;
     Ok(i32::from(range.l_type) != libc::F_UNLCK)
+}
+
+/// Locks a byte of a file for this *process*, so that others can ask who it is. Unlike the locks of
+/// open file descriptions it goes when the process closes any descriptor of the file.
+pub(crate) fn sign_byte(file: &OwnedFd, byte: i64) -> io::Result<()> {
+    let range = byte_range(byte, libc::F_WRLCK);
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_SETLK(&range))?;
+    Ok(())
+}
+
+/// The id of the process that signed a byte, as it is in this process's pid namespace. `None`: nobody
+/// did, it was this very process, or it has no id in this namespace.
+pub(crate) fn byte_signer(file: &OwnedFd, byte: i64) -> Option<u32> {
+    let mut range = byte_range(byte, libc::F_WRLCK);
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_GETLK(&mut range)).ok()?;
+    let locked = i32::from(range.l_type) != libc::F_UNLCK;
+    u32::try_from(range.l_pid).ok().filter(|pid| locked && *pid != 0)
+}
+
+/// Gives a file of this user to one of the user's groups.
+pub(crate) fn set_group(file: &OwnedFd, gid: u32) -> io::Result<()> {
+    Ok(nix::unistd::fchown(file, None, Some(nix::unistd::Gid::from_raw(gid)))?)
+}
+
+/// Sets a file's access list.
+pub(crate) fn set_access_list(file: &OwnedFd, list: &[u8]) -> io::Result<()> {
+    // SAFETY: the name is a C string, the list is as long as said; the kernel only reads both.
+    let result = unsafe {
+        libc::fsetxattr(
+            file.as_raw_fd(),
+            c"system.posix_acl_access".as_ptr(),
+            list.as_ptr().cast(),
+            list.len(),
+            0,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// For a forked child: a descriptor with which nothing can be done, or -1 where none is free.
+pub(crate) fn open_nothing() -> RawFd {
+    // SAFETY: the path is a C string. One of the calls that are allowed in a forked child.
+    unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) }
+}
+
+/// Closes what [`open_nothing`] gave.
+pub(crate) fn close_nothing(nothing: RawFd) {
+    if nothing >= 0 {
+        // SAFETY: opened for this, and known to nobody else.
+        unsafe { libc::close(nothing) };
+    }
+}
+
+/// For a forked child: closes `file` and puts a descriptor with which nothing can be done in its
+/// place, because its owner still knows its number and will close it.
+pub(crate) fn put_in_place_of(nothing: RawFd, file: RawFd) {
+    if nothing >= 0 {
+        // SAFETY: both are open descriptors of this process.
+        unsafe { libc::dup3(nothing, file, libc::O_CLOEXEC) };
+    } else {
+        // SAFETY: an open descriptor; its owner gets another of the same number just below.
+        unsafe { libc::close(file) };
+        // None was free, so the one that is opened now has the number that just became free.
+        open_nothing();
+    }
+}
+
+/// For a forked child: puts private, empty pages in the place of what is mapped.
+///
+/// # Safety
+/// `length` bytes from `start` on are one mapping of this process, which may be zeroed at any time.
+pub(crate) unsafe fn replace_by_empty_pages(start: usize, length: usize) {
+    let place = std::ptr::without_provenance_mut::<libc::c_void>(start);
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: only what the caller vouches for is replaced. If it fails, the child keeps the pages,
+    // and still uses nothing of them (`fork::is_inherited`).
+    unsafe { libc::mmap(place, length, protection, flags, -1, 0) };
 }
 
 /// Sleeps while `word` is `expected`, until a wake-up, a signal, or the time-out on the monotonic
@@ -207,6 +309,11 @@ pub(crate) fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
+/// This process's effective group.
+pub(crate) fn effective_gid() -> u32 {
+    nix::unistd::getegid().as_raw()
+}
+
 /// Names in the directory of shared memory objects that start with `prefix`. Empty where the system
 /// has no such directory.
 pub(crate) fn shm_names(prefix: &str) -> Vec<String> {
@@ -250,11 +357,22 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_tells_which_file_is_mapped() {
+        let map = shared_memory::ShmemConf::new().size(4096).create().unwrap();
+        let file = open_shm(map.get_os_id().trim_start_matches('/')).unwrap();
+        let inode = file_facts(&file).unwrap().identity.1;
+        assert_eq!(mapped_inode(map.as_ptr().addr()), Some(inode));
+        let on_the_heap = Box::new(0_u64);
+        assert_ne!(mapped_inode((&raw const *on_the_heap).addr()), Some(inode));
+    }
+
+    #[test]
     fn reserving_sets_the_length_and_too_much_is_storage_full() {
         let (name, file, _) = object();
         unlink_shm(&name).unwrap();
         reserve(&file, 4096).unwrap();
-        assert_eq!(file_facts(&file).unwrap().length, 4096);
+        let facts = file_facts(&file).unwrap();
+        assert_eq!((facts.length, facts.reserved), (4096, 4096));
         assert_eq!(file_facts(&file).unwrap().uid, effective_uid());
         assert!(free_room(&file) > 0);
         assert!(reserve(&file, 1 << 60).is_err());

@@ -62,17 +62,15 @@ impl Deadline {
 
 /// Spins until `ready` gives something, the budget is used up, or the deadline passes.
 ///
-/// An answer that is under way comes within a microsecond. So the first looks are made one right after
-/// the other: a pause takes up to 40 ns and a look at the clock as long, and half of that would be
-/// added to each wait. After them there is a pause before each look.
+/// There is a pause before each look, also before the first ones: a look takes the line away from who is
+/// about to write to it, and looks without pauses made round trips slower, not faster. The clock is
+/// first read after so many looks that an answer which is under way has come.
 #[inline]
 pub(crate) fn spin<T>(
     budget: Duration,
     deadline: &mut Deadline,
     mut ready: impl FnMut() -> Option<T>,
 ) -> Option<T> {
-    /// Looks without a pause.
-    const EAGER_LOOKS: u32 = 256;
     /// Looks between two looks at the clock, which costs as much as several of them.
     const LOOKS: u32 = 32;
     if let Some(found) = ready() {
@@ -82,14 +80,7 @@ pub(crate) fn spin<T>(
     if budget.is_zero() || cfg!(loom) {
         return None;
     }
-    for _ in 0..EAGER_LOOKS {
-        if let Some(found) = ready() {
-            return Some(found);
-        }
-    }
-    let now = Instant::now();
-    let passed = now.duration_since(*deadline.started.get_or_insert(now));
-    let budget = budget.min(deadline.timeout.saturating_sub(passed));
+    let mut end: Option<Instant> = None;
     loop {
         for _ in 0..LOOKS {
             hint::spin_loop();
@@ -97,7 +88,12 @@ pub(crate) fn spin<T>(
                 return Some(found);
             }
         }
-        if now.elapsed() >= budget {
+        let now = Instant::now();
+        let end = *end.get_or_insert_with(|| {
+            let passed = now.duration_since(*deadline.started.get_or_insert(now));
+            now + budget.min(deadline.timeout.saturating_sub(passed))
+        });
+        if now >= end {
             return None;
         }
     }

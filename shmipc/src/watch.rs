@@ -22,7 +22,7 @@ struct Watched {
 }
 
 /// Everything that is watched. The thread ends when nothing is.
-struct Watcher {
+pub(crate) struct Watcher {
     watched: Vec<Watched>,
     last_key: u64,
     /// Tells the running thread that the list changed.
@@ -71,6 +71,13 @@ impl Drop for Watch {
 }
 
 impl Watcher {
+    /// For a forked child, which has the list and not the thread. Nothing is dropped: what the
+    /// entries lead to may be in the middle of a change that another thread of the parent was making.
+    pub(crate) fn forget_all(&mut self) {
+        std::mem::forget(std::mem::take(&mut self.watched));
+        std::mem::forget(self.changed.take());
+    }
+
     fn tell(&self) {
         if let Some(changed) = &self.changed {
             // Fails only when 2^64 changes are pending, and then the thread is awake.
@@ -79,7 +86,7 @@ impl Watcher {
     }
 }
 
-fn lock() -> MutexGuard<'static, Watcher> {
+pub(crate) fn lock() -> MutexGuard<'static, Watcher> {
     WATCHER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,7 +1,11 @@
 //! What the tests share: a protocol that can be asked to do anything, peers as real processes that
 //! can be killed and stopped, and a watchdog for whatever may hang.
 
+pub mod counted;
+pub mod counting;
+pub mod guest;
 pub mod handler;
+pub mod hostile;
 pub mod process;
 pub mod protocol;
 
@@ -45,15 +49,22 @@ impl Drop for Watchdog {
     }
 }
 
+/// Whether the deep form of the tests runs: as root, alone on the machine, with the figures that are
+/// promised. Said by `SHMIPC_DEEP=1`.
+#[must_use]
+pub fn is_deep() -> bool {
+    std::env::var_os("SHMIPC_DEEP").is_some_and(|value| value != "0")
+}
+
 /// Makes a test of each function for each kind of doorbell.
 #[macro_export]
 macro_rules! with_both_doorbells {
-    ($($test:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $test:ident),* $(,)?) => {
         mod futex {
-            $(#[test] fn $test() { super::$test(shmipc::Doorbell::Futex) })*
+            $($(#[$attribute])* #[test] fn $test() { super::$test(shmipc::Doorbell::Futex) })*
         }
         mod event {
-            $(#[test] fn $test() { super::$test(shmipc::Doorbell::Event) })*
+            $($(#[$attribute])* #[test] fn $test() { super::$test(shmipc::Doorbell::Event) })*
         }
     };
 }
@@ -82,6 +93,15 @@ pub fn status(path: &str, field: &str) -> Option<u64> {
     let text = std::fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.split(':').next() == Some(field))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A process's threads, but for the one that bounds the sleeps of conversations, which comes and goes
+/// with them.
+#[must_use]
+pub fn threads(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.trim() != "shmipc-alarm").count() as u64
 }
 
 /// The link segments that this process has open, for tests that write into them as no correct peer

@@ -88,6 +88,11 @@ impl PeerProcess {
         let _ = self.child.wait();
     }
 
+    /// How it ended, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
     /// Waits for its end; `true`: it succeeded.
     ///
     /// # Errors

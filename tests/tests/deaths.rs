@@ -12,7 +12,7 @@ use shmipc_tests::handler::Prober;
 use shmipc_tests::process::PeerProcess;
 use shmipc_tests::protocol::{Probe, ProbeClient, pattern};
 use shmipc_tests::{
-    Watchdog, descriptors, segment_names, status, unique_name, with_both_doorbells,
+    Watchdog, descriptors, segment_names, status, threads, unique_name, with_both_doorbells,
 };
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -219,9 +219,5 @@ fn settled(client: &Client<Probe>, server: &PeerProcess) -> (usize, u64, u64) {
     // The watch on the last dead client ends a moment after its link.
     thread::sleep(Duration::from_millis(200));
     let path = format!("/proc/{}/status", server.pid());
-    (
-        descriptors(server.pid()),
-        status(&path, "VmRSS").unwrap_or(0),
-        status(&path, "Threads").unwrap_or(0),
-    )
+    (descriptors(server.pid()), status(&path, "VmRSS").unwrap_or(0), threads(server.pid()))
 }

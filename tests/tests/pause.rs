@@ -18,7 +18,44 @@ with_both_doorbells!(
     a_client_stopped_for_a_second_is_not_dead,
 );
 
+/// The same for longer than any time-out of the library: `cargo test --test pause -- --ignored`.
+mod deep {
+    use super::{Doorbell, a_stopped_client_is_not_dead, a_stopped_server_is_not_dead};
+
+    #[test]
+    #[ignore = "ten seconds"]
+    fn a_server_stopped_for_ten_seconds_is_not_dead_futex() {
+        a_stopped_server_is_not_dead(Doorbell::Futex, 10);
+    }
+
+    #[test]
+    #[ignore = "ten seconds"]
+    fn a_server_stopped_for_ten_seconds_is_not_dead_event() {
+        a_stopped_server_is_not_dead(Doorbell::Event, 10);
+    }
+
+    #[test]
+    #[ignore = "ten seconds"]
+    fn a_client_stopped_for_ten_seconds_is_not_dead_futex() {
+        a_stopped_client_is_not_dead(Doorbell::Futex, 10);
+    }
+
+    #[test]
+    #[ignore = "ten seconds"]
+    fn a_client_stopped_for_ten_seconds_is_not_dead_event() {
+        a_stopped_client_is_not_dead(Doorbell::Event, 10);
+    }
+}
+
 fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
+    a_stopped_server_is_not_dead(doorbell, 5);
+}
+
+fn a_client_stopped_for_a_second_is_not_dead(doorbell: Doorbell) {
+    a_stopped_client_is_not_dead(doorbell, 1);
+}
+
+fn a_stopped_server_is_not_dead(doorbell: Doorbell, seconds: u64) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("stopped");
     let kind = if doorbell == Doorbell::Event { "doorbell=event" } else { "doorbell=futex" };
@@ -40,7 +77,7 @@ fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
         Err(CallError::Deadline { outcome: Outcome::MayHaveRun, .. }) => {}
         other => panic!("{other:?}"),
     }
-    thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(seconds - 1));
     // A stopped server keeps its name.
     assert!(Server::<Probe>::bind(&name).is_err());
     server.go_on();
@@ -50,7 +87,7 @@ fn a_server_stopped_for_five_seconds_is_not_dead(doorbell: Doorbell) {
     assert_eq!(client.process_id().unwrap(), server.pid());
 }
 
-fn a_client_stopped_for_a_second_is_not_dead(doorbell: Doorbell) {
+fn a_stopped_client_is_not_dead(doorbell: Doorbell, seconds: u64) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("client-stopped");
     let server = Server::<Probe>::builder(&name).doorbell(doorbell).bind().unwrap();
@@ -59,10 +96,13 @@ fn a_client_stopped_for_a_second_is_not_dead(doorbell: Doorbell) {
     let mut other = PeerProcess::start(PEER, &["calls", &name]).unwrap();
     assert_eq!(other.line().unwrap(), "calling");
     other.stop();
-    for _ in 0..20 {
+    for _ in 0..20 * seconds {
         thread::sleep(Duration::from_millis(50));
         assert_eq!(client.peer_ids().unwrap().len(), 2);
     }
     other.go_on();
+    // It goes on calling, over the same link.
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(client.peer_ids().unwrap().len(), 2);
     assert_eq!(client.comings().unwrap().1, Vec::<String>::new());
 }

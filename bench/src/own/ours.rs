@@ -91,6 +91,9 @@ impl BorrowedHandler for Handler {
 /// How long `rtt-spin` looks before it sleeps: longer than any pause of a running peer.
 const SPIN: Duration = Duration::from_secs(1);
 
+/// Bytes in a ring for large messages, as the docs of `ring_size` advise.
+const BLOB_RING: usize = 8 << 20;
+
 fn server_builder<P: ShmMessage>(plan: &Plan) -> ServerBuilder<P> {
     let builder = Server::<P>::builder(&plan.name);
     let builder = match plan.workload.waiting() {
@@ -101,7 +104,7 @@ fn server_builder<P: ShmMessage>(plan: &Plan) -> ServerBuilder<P> {
     match plan.workload {
         Workload::IdleLinks => builder.max_links(plan.idle_links + 8),
         // As the docs of `ring_size` advise for large messages.
-        Workload::Blob64k | Workload::Blob1m => builder.ring_size(std::env::var("RS").ok().and_then(|s| s.parse().ok()).unwrap_or(8 << 20)),
+        Workload::Blob64k | Workload::Blob1m => builder.ring_size(BLOB_RING),
         _ => builder,
     }
 }

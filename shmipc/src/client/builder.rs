@@ -26,6 +26,7 @@ use crate::wait;
 /// | [`deadline`](Self::deadline) | 5 s | above zero |
 /// | [`ring_size`](Self::ring_size) | the server's | power of two, 4 KiB to 1 GiB, within the server's memory limit |
 /// | [`max_message`](Self::max_message) | the server's | 16 bytes to the server's |
+/// | [`server_user`](Self::server_user) | this process's own | |
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
 ///
 /// Whoever wants events says how they are handled: [`on_event`](Self::on_event) for events that ask
@@ -35,6 +36,7 @@ use crate::wait;
 #[must_use = "nothing happens before `connect`"]
 pub struct ClientBuilder<P: ShmMessage> {
     name: String,
+    server_user: Option<u32>,
     ring_size: Option<usize>,
     max_message: Option<usize>,
     deadline: Duration,
@@ -49,6 +51,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
     pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
+            server_user: None,
             ring_size: None,
             max_message: None,
             deadline: DEFAULT_DEADLINE,
@@ -69,6 +72,16 @@ impl<P: ShmMessage> ClientBuilder<P> {
     /// How long to wait for the server, also for one that is not there yet.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.connect_deadline = deadline;
+        self
+    }
+
+    /// The id of the user whose server is trusted, where that is not this process's own user. The
+    /// server must admit this process's user in turn: [`ServerBuilder::admit`]. For what that user
+    /// could then do to this process, see the [threat model](crate#threat-model).
+    ///
+    /// [`ServerBuilder::admit`]: crate::ServerBuilder::admit
+    pub fn server_user(mut self, uid: u32) -> Self {
+        self.server_user = Some(uid);
         self
     }
 
@@ -155,6 +168,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
         };
         let wanted = Wanted {
             name: &self.name,
+            server_uid: self.server_user.unwrap_or_else(crate::sys::effective_uid),
             ring_size: self.ring_size,
             max_message: self.max_message,
             connect_deadline: self.connect_deadline,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::error::{ConfigError, ConnectError};
+use crate::error::{ConfigError, ConnectError, Refusal};
 use crate::frame::Checksums;
 use crate::link::inbound::Inbound;
 use crate::link::{Attention, Link, Manner};
@@ -24,6 +24,8 @@ const ANSWER_SLICE: Duration = Duration::from_millis(2);
 /// What the builder was told.
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
+    /// Whose server is trusted.
+    pub(super) server_uid: u32,
     pub(super) ring_size: Option<usize>,
     pub(super) max_message: Option<usize>,
     pub(super) connect_deadline: Duration,
@@ -82,29 +84,42 @@ fn attempt<P: ShmMessage>(
     segment_name: &str,
     deadline: &mut Deadline,
 ) -> Result<(Arc<Link>, Inbound), Setback> {
-    let view = RegistryView::open::<P>(segment_name)
-        .map_err(|obstacle| setback::<P>(wanted.name, obstacle))?;
+    let view = RegistryView::open::<P>(segment_name, wanted.server_uid)
+        .map_err(|obstacle| setback::<P>(wanted, obstacle))?;
     let view = Arc::new(view);
+    crate::step::reach("connect.attached");
     let options = link_options::<P>(wanted, &view)?;
-    let pid = view.pid();
+    let (pid, server) = (view.pid(), view.server());
+    let is_own = server.uid == sys::effective_uid();
+    if !is_own {
+        // That server can remove nothing that this user's dead clients left.
+        crate::segment::sweep();
+    }
     let Some(slot) = view.claim_slot() else {
         return Err(Setback::Again(Why::NotAnswering { pid }));
     };
+    crate::step::reach("connect.claimed");
     let system = |source| ConnectError::System { action: "get random bits", source };
     let link_id = sys::random_u128().map_err(system)?;
     // Named in the slot before it exists: whatever happens, it can be found and removed.
     slot.announce(link_id);
-    let segment = LinkSegment::create(link_id, options, pid).map_err(|error| match error {
+    crate::step::reach("connect.announced");
+    let segment = LinkSegment::create(link_id, options, server).map_err(|error| match error {
         // The server ended meanwhile and removed what was announced to it.
         SegmentError::Changed => Setback::Again(Why::NoServer { stale: true }),
-        error => segment_error(wanted.name, error).into(),
+        error => segment_error(wanted, error).into(),
     })?;
     let segment = NamedLink(Some(segment));
+    crate::step::reach("connect.made");
     let (index, id) = hand_over(wanted.name, &view, &slot, link_id, &segment, deadline)?;
+    let segment = segment.keep()?;
+    if !is_own {
+        // The server had no right to.
+        segment.unlink();
+    }
     drop(slot);
     let attention = Attention::Remote(view, index);
-    Link::new(segment.keep()?, id, attention, wanted.manner)
-        .map_err(|_| damaged(wanted.name).into())
+    Link::new(segment, id, attention, wanted.manner).map_err(|_| damaged(wanted.name).into())
 }
 
 /// Offers the link and waits for the answer: the link's index and id.
@@ -130,6 +145,7 @@ fn hand_over(
         if let Some(answer) = wait::spin(wait::default_spin(), deadline, || slot.answer(link_id)) {
             let refused = |refusal| ConnectError::Refused { name: name.into(), pid, refusal };
             answer.map_err(refused)?;
+            crate::step::reach("hand-over.answered");
             return link.accepted().ok_or_else(|| damaged(name).into());
         }
         if !view.is_alive() {
@@ -197,8 +213,8 @@ fn link_options<P: ShmMessage>(
     })
 }
 
-fn setback<P: ShmMessage>(name: &str, obstacle: Obstacle) -> Setback {
-    let name = name.to_owned();
+fn setback<P: ShmMessage>(wanted: &Wanted<'_>, obstacle: Obstacle) -> Setback {
+    let name = wanted.name.to_owned();
     Setback::Final(match obstacle {
         Obstacle::Missing => return Setback::Again(Why::NoServer { stale: false }),
         Obstacle::Stale => return Setback::Again(Why::NoServer { stale: true }),
@@ -206,7 +222,10 @@ fn setback<P: ShmMessage>(name: &str, obstacle: Obstacle) -> Setback {
         Obstacle::Segment(SegmentError::Truncated { length: 0, expected }) => {
             return Setback::Again(Why::Truncated { length: 0, expected });
         }
-        Obstacle::Segment(error) => segment_error(&name, error),
+        Obstacle::Segment(error) => segment_error(wanted, error),
+        Obstacle::NotAdmitted => {
+            ConnectError::Refused { name, pid: 0, refusal: Refusal::NotAdmitted }
+        }
         Obstacle::NotOurs { found } => ConnectError::NotOurs { name, found, expected: MAGIC },
         Obstacle::LayoutVersion { found } => {
             ConnectError::LayoutVersion { name, found, expected: crate::segment::LAYOUT_VERSION }
@@ -221,11 +240,12 @@ fn setback<P: ShmMessage>(name: &str, obstacle: Obstacle) -> Setback {
     })
 }
 
-fn segment_error(name: &str, error: SegmentError) -> ConnectError {
-    let name = name.to_owned();
+fn segment_error(wanted: &Wanted<'_>, error: SegmentError) -> ConnectError {
+    let name = wanted.name.to_owned();
     match error {
         SegmentError::OtherUser { uid } => {
-            ConnectError::OtherUser { name, uid, own_uid: sys::effective_uid() }
+            let (own_uid, trusted_uid) = (sys::effective_uid(), wanted.server_uid);
+            ConnectError::OtherUser { name, uid, trusted_uid, own_uid }
         }
         SegmentError::Truncated { length, expected } => {
             ConnectError::Truncated { name, length, expected }

@@ -138,7 +138,8 @@ impl<E: ShmMessage> Listener<E> {
         let service = self.service.as_mut();
         self.session.arrived(service);
         let departure = loop {
-            if self.state.stop.load(Ordering::Acquire) {
+            // A forked child that came out of a handler here listens to nobody.
+            if self.state.stop.load(Ordering::Acquire) || self.session.link().is_inherited() {
                 break Departure::ClosedHere;
             }
             let stopping = || self.state.stop.load(Ordering::Relaxed);

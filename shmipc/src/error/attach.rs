@@ -75,6 +75,12 @@ pub enum ServeError {
         /// How long was waited.
         waited: Duration,
     },
+    /// The server was bound by a parent of this process, which was forked since.
+    #[error(
+        "this server was bound before this process was forked and belongs to its parent; bind in the \
+         process that serves"
+    )]
+    Forked,
     /// The listener ended by a panic outside of any handler, which is a fault of this library.
     #[error("the listener ended by a panic: {0}; please report this")]
     Panicked(String),
@@ -88,7 +94,7 @@ pub enum Refusal {
     TooManyLinks,
     /// It could not use the link: larger than its memory limit, made for other options, or damaged.
     BadLink,
-    /// Its rules do not admit this user. No server of this version has such rules.
+    /// It does not admit this user: see [`Admission`](crate::Admission).
     NotAdmitted,
 }
 
@@ -99,7 +105,7 @@ impl std::fmt::Display for Refusal {
                 "it has as many clients as it allows; try later or raise `max_links`"
             }
             Self::BadLink => "it could not use the link: its rings may be larger than the server's `max_link_memory`",
-            Self::NotAdmitted => "its rules do not admit this user",
+            Self::NotAdmitted => "it does not admit this process's user; the server's builder must `admit` it",
         })
     }
 }
@@ -145,6 +151,10 @@ impl std::fmt::Display for Difference {
     }
 }
 
+fn told_pid(pid: u32) -> String {
+    if pid == 0 { String::new() } else { format!(" (pid {pid})") }
+}
+
 fn list(differences: &[Difference]) -> String {
     differences.iter().map(Difference::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -187,14 +197,17 @@ pub enum ConnectError {
     },
     /// The name's segment belongs to another user.
     #[error(
-        "the name {name:?} belongs to user {uid}, this process runs as user {own_uid}; a server is \
-         only trusted when it runs as the same user"
+        "the name {name:?} belongs to user {uid}, this process runs as user {own_uid} and trusts \
+         servers of user {trusted_uid}; if that is the right server, say so with `server_user`"
     )]
     OtherUser {
         /// The name.
         name: String,
         /// The segment's owner.
         uid: u32,
+        /// Whose server is trusted: this process's effective user unless
+        /// [`server_user`](crate::ClientBuilder::server_user) said otherwise.
+        trusted_uid: u32,
         /// This process's effective user.
         own_uid: u32,
     },
@@ -264,11 +277,11 @@ pub enum ConnectError {
         differences: Vec<Difference>,
     },
     /// The server answered and did not take this client on.
-    #[error("the server {name:?} (pid {pid}) refused the link: {refusal}")]
+    #[error("the server {name:?}{} refused the link: {refusal}", told_pid(*.pid))]
     Refused {
         /// The name.
         name: String,
-        /// The server's process id as it gave it.
+        /// The server's process id as it gave it; zero where this user may not even ask.
         pid: u32,
         /// Its reason.
         refusal: Refusal,

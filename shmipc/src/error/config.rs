@@ -83,6 +83,12 @@ pub enum ConfigError {
         /// Largest value.
         maximum: usize,
     },
+    /// The portable doorbell needs peers that are trusted, which other users are not.
+    #[error(
+        "a server with `Doorbell::Event` cannot admit other users: they could write the memory that \
+         the system's own code runs on; use `Doorbell::Futex`"
+    )]
+    DoorbellOfTrust,
     /// The spin budget is longer than any wake-up could cost.
     #[error("a spin budget of {given:?} would burn a processor; at most {maximum:?}")]
     SpinBudget {

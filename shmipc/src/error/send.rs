@@ -39,6 +39,19 @@ impl std::fmt::Display for Departure {
     }
 }
 
+/// Why not all of several messages were sent: those before the one that was not have been, and those
+/// behind it were not looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("after {sent} messages were sent, the next one was not: {error}")]
+#[non_exhaustive]
+pub struct SendAllError {
+    /// How many messages were sent.
+    pub sent: usize,
+    /// Why the next one was not.
+    #[source]
+    pub error: SendError,
+}
+
 /// Why a notice or an event was not sent. The message was borrowed, so the caller still has it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,6 +112,12 @@ pub enum SendError {
         /// The peer's process id as it gave it.
         pid: u32,
     },
+    /// The link was made by a parent of this process, which was forked since; nothing was sent.
+    #[error(
+        "this link was made before this process was forked and belongs to its parent; nothing was \
+         sent: connect again in the child"
+    )]
+    Forked,
     /// A deadline of zero can never be met; nothing was sent.
     #[error("the deadline is zero, which no operation can meet; nothing was sent")]
     ZeroDeadline,

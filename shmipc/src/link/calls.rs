@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Link;
-use super::inbound::{Inbound, Received};
+use super::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::doorbell::Bell;
 use crate::error::Departure;
 use crate::frame::Kind;
@@ -24,6 +24,9 @@ use crate::wait::{self, Deadline, WAITING_SLICE};
 const KEPT_REJECTIONS: usize = 64;
 /// Messages taken from the lane between two looks at the clock.
 const LOOK: usize = 64;
+/// Replies' memory kept for callers whose reply another thread takes: so many, each of so many bytes.
+const KEPT_REPLIES: usize = 4;
+const KEPT_REPLY: usize = 8 << 10;
 /// Looks for an answer between two looks at whether the other side waits for room.
 const TEND: u32 = 32;
 /// Messages taken out of the way of who waits for room.
@@ -48,6 +51,8 @@ struct Table {
     reader: Option<Box<Inbound>>,
     /// Failures of messages that nobody waits for.
     rejections: Vec<Failure>,
+    /// Memory for replies that their callers do not take themselves.
+    spare: Vec<Vec<u8>>,
     /// Calls that ended by their deadline and whose answers may still come.
     abandoned: Vec<u32>,
     /// Whether a thread sees to those.
@@ -89,6 +94,7 @@ impl Calls {
             waiting: Vec::new(),
             reader: Some(Box::new(reader)),
             rejections: Vec::new(),
+            spare: Vec::new(),
             abandoned: Vec::new(),
             reaping: false,
         };
@@ -151,7 +157,11 @@ impl Calls {
                 let answer = table.take(call_id).and_then(|waiting| waiting.answer);
                 drop(table);
                 match answer {
-                    Some(Answer::Reply(bytes)) => return Ok(Ok(read(&bytes))),
+                    Some(Answer::Reply(bytes)) => {
+                        let value = read(&bytes);
+                        self.lock().keep(bytes);
+                        return Ok(Ok(value));
+                    }
                     Some(Answer::Failure(failure)) => return Ok(Err(failure)),
                     None => continue,
                 }
@@ -198,11 +208,19 @@ impl Calls {
         let Some(reader) = lead.reader.as_deref_mut() else { return false };
         let before = reader.consumer().position();
         for _ in 0..DRAIN {
+            // A peer that sends without pause must not keep the listener from all others.
+            if reader.consumer().position() - before >= LOOK_BYTES {
+                break;
+            }
             match reader.next() {
                 Ok(Some(received)) => self.deliver(received, reader),
                 Ok(None) if reader.consumer().has_data() => {}
-                // Damage is found, and told, by the next caller.
-                Ok(None) | Err(_) => break,
+                Ok(None) => break,
+                // Nobody may ever call, and who finds it is who tells.
+                Err(violation) => {
+                    link.accuse(&violation);
+                    break;
+                }
             }
         }
         let moved = reader.consumer().position() != before;
@@ -215,6 +233,7 @@ impl Calls {
     pub(crate) fn reap(&self, link: &Link) {
         let mut pause = REAP_PAUSES.0;
         loop {
+            crate::step::reach("reap.answers");
             let moved = self.drain(link);
             let mut table = self.lock();
             if table.abandoned.is_empty() || link.ended().is_some() {
@@ -308,7 +327,11 @@ impl Calls {
         call_id: u32,
         read: &impl Fn(&[u8]) -> R,
     ) -> Result<Option<Led<R>>, Violation> {
+        let begun = reader.consumer().position();
         for _ in 0..LOOK {
+            if reader.consumer().position() - begun >= LOOK_BYTES {
+                break;
+            }
             let Some(received) = reader.next()? else { break };
             reader.consumer().publish();
             if received.call_id == call_id {
@@ -327,13 +350,13 @@ impl Calls {
 
     /// Gives a frame to whom it is for. Replies to calls that ended are dropped here.
     fn deliver(&self, received: Received, reader: &Inbound) {
+        let mut table = self.lock();
         let answer = match received.kind {
-            Kind::Reply => Answer::Reply(reader.payload().to_vec()),
+            Kind::Reply => Answer::Reply(table.copy(reader.payload())),
             Kind::Failure => Answer::Failure(Failure::from_bytes(reader.payload())),
             // A goodbye is told by its word in the segment too; nothing else belongs here.
             _ => return,
         };
-        let mut table = self.lock();
         if received.call_id == 0 {
             if let Answer::Failure(failure) = answer
                 && table.rejections.len() < KEPT_REJECTIONS
@@ -350,6 +373,9 @@ impl Calls {
                 thread.unpark();
             }
         } else {
+            if let Answer::Reply(bytes) = answer {
+                table.keep(bytes);
+            }
             table.abandoned.retain(|abandoned| *abandoned != received.call_id);
         }
     }
@@ -441,6 +467,20 @@ impl Drop for Lead<'_> {
 }
 
 impl Table {
+    fn copy(&mut self, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    /// Keeps a reply's memory for the next one, unless there is enough or it is large.
+    fn keep(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < KEPT_REPLIES && bytes.capacity() <= KEPT_REPLY {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
+    }
+
     #[inline]
     fn has_answer(&self, call_id: u32) -> bool {
         self.waiting.iter().any(|w| w.call_id == call_id && w.answer.is_some())

@@ -3,13 +3,26 @@
 use std::sync::PoisonError;
 
 use super::{Attention, Link};
-use crate::error::Departure;
+use crate::error::{Departure, SendError};
 use crate::frame::Kind;
 use crate::note::Goodbye;
 use crate::ring::{Label, Violation};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 impl Link {
+    /// Was the link made by a parent of this process? Then there is nothing left of it here, and
+    /// other threads of the parent may have been in the middle of anything: keep away.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        crate::fork::is_inherited(self.generation)
+    }
+
+    /// A forked child gets an error of its own.
+    #[inline]
+    pub(crate) fn check_own(&self) -> Result<(), SendError> {
+        if self.is_inherited() { Err(SendError::Forked) } else { Ok(()) }
+    }
+
     /// How the link ended, as far as can be told without asking the kernel.
     #[inline]
     pub(crate) fn ended(&self) -> Option<Departure> {
@@ -54,6 +67,9 @@ impl Link {
     /// Ends the link in an orderly way: says goodbye in the ring if there is room, and by the word in
     /// any case, then wakes both sides. Gives the end that counts, which is the first.
     pub(crate) fn close(&self, goodbye: &Goodbye, departure: Departure) -> Departure {
+        if self.is_inherited() {
+            return Departure::ClosedHere;
+        }
         let mut is_first = false;
         let end = self.end.get_or_init(|| {
             is_first = true;
@@ -65,6 +81,7 @@ impl Link {
         if broken(Fault::GoodbyeFirst) {
             self.segment.say_goodbye(goodbye.code());
         }
+        crate::step::reach("goodbye.closing");
         self.closed.store(true, Ordering::Relaxed);
         // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
         // comes after that.
@@ -73,6 +90,7 @@ impl Link {
         self.replies.flush(self);
         drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));
         self.segment.say_goodbye(goodbye.code());
+        crate::step::reach("goodbye.said");
         self.wake_own_side();
         if !broken(Fault::ClosedQuietly) {
             self.wake_far_side();

@@ -7,6 +7,9 @@ use crate::ring::{Consumer, FrameBuffer, Violation};
 const KEPT_BUFFER: usize = 4 << 20;
 /// Fragments taken at a time.
 const FRAGMENTS: usize = 64;
+/// Bytes after which whoever takes from a lane has its eyes on something else again: with large rings a
+/// number of messages alone would be no bound.
+pub(crate) const LOOK_BYTES: u64 = 1 << 20;
 /// A first fragment starts with the whole message's length in so many bytes.
 pub(crate) const LENGTH_PREFIX: usize = 8;
 
@@ -65,6 +68,7 @@ impl Inbound {
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Received>, Violation> {
         // A message of endless fragments must not keep this side from anything else.
+        let begun = self.consumer.position();
         for _ in 0..FRAGMENTS {
             let Some(peeked) = self.consumer.peek()? else {
                 return Ok(None);
@@ -82,6 +86,9 @@ impl Inbound {
             let message = Received { kind: flags.kind, call_id: header.call_id };
             if flags.first {
                 self.forget_partial();
+                // Before it is copied out; what it claims is checked after that.
+                let length = u64::from(header.length);
+                self.check_length(length.saturating_sub(LENGTH_PREFIX as u64))?;
             } else {
                 self.check_continues(message, before, header.length as usize)?;
             }
@@ -94,7 +101,8 @@ impl Inbound {
             if flags.last {
                 return self.finish().map(Some);
             }
-            if self.consumer.producer_waits_hint() {
+            if self.consumer.producer_waits_hint() || self.consumer.position() - begun >= LOOK_BYTES
+            {
                 break;
             }
         }
@@ -241,6 +249,25 @@ mod tests {
         assert_eq!(next(&mut inbound), Ok(Some(b"whole".to_vec())));
         assert_eq!(next(&mut inbound), Ok(Some(b"ok".to_vec())));
         assert_eq!(next(&mut inbound), Ok(None));
+    }
+
+    /// A look took 64 fragments, which with a large ring were gigabytes.
+    #[test]
+    fn a_look_at_large_fragments_ends_after_a_mebibyte() {
+        let lane = Lane::private(16 << 20);
+        // SAFETY: one producer and one consumer of a fresh lane.
+        let mut producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
+        // SAFETY: as above.
+        let consumer = unsafe { Consumer::new(lane, Checksums::On) };
+        let mut inbound = Inbound::new(consumer, 64 << 20);
+        let part = vec![0; 1 << 20];
+        fragment(&mut producer, 0, true, false, [&length(32 << 20), &part]);
+        for _ in 0..8 {
+            fragment(&mut producer, 0, false, false, [&part, b""]);
+        }
+        assert_eq!(next(&mut inbound), Ok(None));
+        let taken = inbound.consumer().position();
+        assert!(taken < 2 << 20, "{taken} bytes in one look");
     }
 
     #[test]

@@ -63,6 +63,15 @@ struct State {
     missed: u64,
 }
 
+/// Whether a sleeping consumer is told of a message at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// Yes.
+    Now,
+    /// Not of one that went into the ring at once: [`Outbound::tell`] follows.
+    Later,
+}
+
 /// Where a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -106,10 +115,11 @@ impl Outbound {
         label: Label,
         value: &T,
         deadline: &mut Deadline,
+        tell: Tell,
     ) -> Result<u64, SendError> {
         let mut state = self.my_turn(link, deadline)?;
         let encoded = state.producer.encode(label, value);
-        let wanted = encoded.is_ok() && state.producer.consumer_waits();
+        let wanted = encoded.is_ok() && tell == Tell::Now && state.producer.consumer_waits();
         state.producer.clear_ahead();
         let largest_payload = state.producer.largest_payload();
         // Others may send while a message that did not fit is encoded again.
@@ -123,6 +133,8 @@ impl Outbound {
             Err(Refused::NoRoom) => {}
             Err(other) => return Err(refused(link, other)),
         }
+        // Encoding a large message takes its time, and that counts.
+        deadline.left();
         let mut bytes = scratch.unwrap_or_default();
         bytes.clear();
         let sent = match codec::encode_to_vec(value, &mut bytes, self.maximum) {
@@ -132,9 +144,15 @@ impl Outbound {
             }
             Ok(()) => self.stream_blocking(link, label, &bytes, deadline),
         };
+        bytes.clear();
         bytes.shrink_to(KEPT_BUFFER);
         self.lock().scratch = bytes;
         sent
+    }
+
+    /// Wakes the consumer if it sleeps, for messages of which it was not told.
+    pub(crate) fn tell(&self, link: &Link) {
+        self.notify(link, &self.lock());
     }
 
     /// Whatever panicked while it held the lock was the user's `Serialize`, and nothing is published

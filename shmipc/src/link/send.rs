@@ -1,12 +1,13 @@
 //! Sending and calling over a link, and how a call ended.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Link;
 use super::calls::NoAnswer;
-use super::outbound::{Sent, WhenFull};
+use super::outbound::{Sent, Tell, WhenFull};
 use crate::codec::DecodeError;
 use crate::error::{CallError, Departure, Outcome, SendError};
 use crate::frame::Kind;
@@ -15,6 +16,9 @@ use crate::ring::Label;
 use crate::segment::link::Role;
 use crate::sync::{Ordering, fence};
 use crate::wait::Deadline;
+
+/// Of so many messages that are sent together, the server is told of one at once.
+const TELL_EVERY: usize = 32;
 
 impl Link {
     /// Writes what waits in private queues, as far as there is room. `true`: nothing waits.
@@ -36,7 +40,8 @@ impl Link {
         match self.segment.role() {
             Role::Client => {
                 let mut deadline = Deadline::new(timeout);
-                self.messages.send_blocking(self, label, value, &mut deadline).map(drop)
+                let tell = Tell::Now;
+                self.messages.send_blocking(self, label, value, &mut deadline, tell).map(drop)
             }
             Role::Server => {
                 self.check_handled()?;
@@ -45,6 +50,42 @@ impl Link {
                 self.close_if_too_slow(sent)
             }
         }
+    }
+
+    /// Sends notices, and looks whether the server sleeps only now and then. For a client. Gives how
+    /// many were sent, with the error that kept the next one back.
+    pub(crate) fn notify_all<T: Serialize + ?Sized>(
+        &self,
+        messages: impl IntoIterator<Item = impl Borrow<T>>,
+        timeout: Duration,
+    ) -> (usize, Result<(), SendError>) {
+        /// Whoever sleeps is told of messages while more of them are on their way.
+        struct Untold<'a>(&'a Link, usize);
+        impl Drop for Untold<'_> {
+            fn drop(&mut self) {
+                // Nothing to tell, or a lock that a thread of the parent may hold.
+                if self.1 > 0 && !self.0.is_inherited() {
+                    self.0.messages.tell(self.0);
+                }
+            }
+        }
+        let mut untold = Untold(self, 0);
+        // The iterator is the user's code: nothing is locked while it runs, and if it panics, what was
+        // sent before is told.
+        for message in messages {
+            if let Err(error) = self.check_open(timeout) {
+                return (untold.1, Err(error));
+            }
+            let (label, mut deadline) = (Label::new(Kind::Notice, 0), Deadline::new(timeout));
+            let tell = if untold.1 % TELL_EVERY == 0 { Tell::Now } else { Tell::Later };
+            let message = message.borrow();
+            let sent = self.messages.send_blocking(self, label, message, &mut deadline, tell);
+            if let Err(error) = sent {
+                return (untold.1, Err(error));
+            }
+            untold.1 += 1;
+        }
+        (untold.1, Ok(()))
     }
 
     /// Sends an event that is encoded already, one of a broadcast: if it is refused, the peer is
@@ -77,10 +118,14 @@ impl Link {
         let label = Label::new(Kind::Request, call_id);
         let sent = self.calls.or_forget(call_id, || match self.segment.role() {
             Role::Client => {
-                self.messages.send_blocking(self, label, value, &mut deadline).map(Sent::At)
+                let tell = Tell::Now;
+                let end = self.messages.send_blocking(self, label, value, &mut deadline, tell)?;
+                Ok(Sent::At(end))
             }
             Role::Server => self
                 .check_handled()
+                // Encoding a large message takes its time, and that counts.
+                .inspect(|()| _ = deadline.left())
                 .and_then(|()| self.messages.send_queueing(self, label, value, WhenFull::Refuse)),
         })?;
         match self.calls.wait(self, call_id, &mut deadline, read) {
@@ -165,6 +210,7 @@ impl Link {
 
     #[inline]
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
+        self.check_own()?;
         if timeout.is_zero() {
             return Err(SendError::ZeroDeadline);
         }

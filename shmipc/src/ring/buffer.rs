@@ -5,24 +5,23 @@ use crate::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
 /// Bytes for alignment and for what is added to a round number of bytes on the way.
 const SPARE: usize = 4 << 10;
 
-/// A frame in private memory: the payload, aligned as in the ring, so that large payloads are copied
-/// between places that are aligned alike; and room for the header right behind it, for the checksum.
+/// A frame in private memory: header and payload in one piece, aligned as in the ring, in whole lines:
+/// so payloads are copied between places that are aligned alike, and small ones in one piece.
 #[derive(Default)]
 pub(crate) struct FrameBuffer {
     room: Vec<u8>,
-    /// Where the payload starts in `room`: [`HEADER_LENGTH`] bytes behind a multiple of
-    /// [`FRAME_ALIGNMENT`] in memory.
+    /// Where the frame starts in `room`: at a multiple of [`FRAME_ALIGNMENT`] in memory.
     start: usize,
     /// Payload bytes.
     length: usize,
 }
 
 impl FrameBuffer {
-    /// Room for `length` payload bytes and a header behind them; what is in it is left over from
+    /// Room for a frame with `length` payload bytes, in whole lines; what is in it is left over from
     /// earlier frames.
     #[inline]
     pub(super) fn prepare(&mut self, length: usize) -> &mut [u8] {
-        let needed = length + HEADER_LENGTH;
+        let needed = (HEADER_LENGTH + length).next_multiple_of(FRAME_ALIGNMENT);
         if self.room.len() < self.start + needed {
             self.grow(needed);
         }
@@ -35,14 +34,15 @@ impl FrameBuffer {
         // A page more than a power of two, so that who keeps so many bytes keeps this.
         self.room = vec![0; length.next_power_of_two() + SPARE];
         // Where alignment cannot be told (it always can at run time) nothing is aligned, and right.
-        let line = self.room.as_ptr().align_offset(FRAME_ALIGNMENT);
-        self.start = HEADER_LENGTH + if line < FRAME_ALIGNMENT { line } else { 0 };
+        let start = self.room.as_ptr().align_offset(FRAME_ALIGNMENT);
+        self.start = if start < FRAME_ALIGNMENT { start } else { 0 };
     }
 
     /// The last frame's payload.
     #[inline]
     pub(crate) fn payload(&self) -> &[u8] {
-        self.room.get(self.start..self.start + self.length).unwrap_or(&[])
+        let start = self.start + HEADER_LENGTH;
+        self.room.get(start..start + self.length).unwrap_or(&[])
     }
 
     /// Gives memory beyond `kept` bytes back, and the last frame with it.

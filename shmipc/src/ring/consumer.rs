@@ -2,7 +2,9 @@
 //! was checked is what is used.
 
 use super::{FrameBuffer, Lane, Violation};
-use crate::frame::{self, Checksum, Checksums, Header, Kind, frame_length};
+use crate::frame::{
+    self, Checksums, FRAME_ALIGNMENT as LINE, HEADER_LENGTH, Header, Kind, frame_length,
+};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Larger payloads are copied out and hashed so many bytes at a time, while they are in the nearest
@@ -75,28 +77,32 @@ impl Consumer {
             let end = self.head + frame_length(length as u64);
             self.lane.control().head.store(end, Ordering::Release);
         }
-        let whole = buffer.prepare(length);
-        let (payload, behind) = whole.split_at_mut(length);
+        let lines = buffer.prepare(length);
         let computed = match self.checksums {
             Checksums::Off => {
-                self.copy_payload(&peeked, 0, payload);
+                self.copy_lines(&peeked, 0, lines);
                 peeked.checksum
             }
             Checksums::On if length > BLOCK => {
-                let mut checksum = Checksum::default();
-                for (number, block) in payload.chunks_mut(BLOCK).enumerate() {
-                    self.copy_payload(&peeked, number * BLOCK, block);
-                    checksum.update(block);
+                let mut hasher = peeked.header.hasher();
+                let mut left = HEADER_LENGTH + length;
+                for (number, block) in lines.chunks_mut(BLOCK).enumerate() {
+                    self.copy_lines(&peeked, number * BLOCK, block);
+                    let skipped = if number == 0 { HEADER_LENGTH } else { 0 };
+                    hasher.update(&block[skipped..left.min(BLOCK)]);
+                    left = left.saturating_sub(BLOCK);
                 }
-                checksum.finish(peeked.header)
+                hasher.finalize()
             }
             Checksums::On => {
-                self.copy_payload(&peeked, 0, payload);
-                behind.copy_from_slice(&peeked.header.to_bytes(0));
-                frame::checksum_of(whole)
+                self.copy_lines(&peeked, 0, lines);
+                // What was checked counts, not what the copy found in its place.
+                lines[..HEADER_LENGTH].copy_from_slice(&peeked.header.to_bytes(0));
+                frame::checksum_of(&lines[..HEADER_LENGTH + length])
             }
         };
         self.verify(&peeked, computed)?;
+        crate::step::reach("take.copied");
         self.head += frame_length(length as u64);
         Ok(())
     }
@@ -115,13 +121,15 @@ impl Consumer {
         bytes.reserve(length);
         let source = self.lane.payload_address(peeked.position);
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
-        // SAFETY: as in `copy_payload`; `reserve` made room at `target`.
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `reserve` made
+        // room at `target`.
         unsafe { source.read(target, length) };
         // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
         unsafe { bytes.set_len(start + length) };
         if self.checksums == Checksums::On {
             self.verify(&peeked, peeked.header.checksum(&bytes[start..]))?;
         }
+        crate::step::reach("take.copied");
         self.head += frame_length(length as u64);
         Ok(())
     }
@@ -152,6 +160,7 @@ impl Consumer {
             self.published = self.head;
             // SYNC(head): the copies made out of the ring come before it.
             self.lane.control().head.store(self.head, Ordering::Release);
+            crate::step::reach("take.published");
         }
     }
 
@@ -228,15 +237,23 @@ impl Consumer {
         Ok(())
     }
 
-    /// Copies the payload from its byte number `from` on, as much as `target` takes. Whatever is asked
-    /// for beyond the payload's end is a fault of this module.
+    /// Copies lines of the frame, from its byte number `from` on, as much as `target` takes: header,
+    /// payload and what stands behind it. Whatever is asked for beyond the last line is a fault of this
+    /// module.
     #[inline]
-    fn copy_payload(&self, peeked: &Peeked, from: usize, target: &mut [u8]) {
-        debug_assert!(from + target.len() <= peeked.header.length as usize);
-        let payload = self.lane.payload_address(peeked.position);
-        // SAFETY: `read_header` checked that header and payload lie inside the data (`peeked` is
-        // private and unchanged since), and `take`, the one caller, asks for parts of the payload.
-        let source = unsafe { payload.add(from) };
+    fn copy_lines(&self, peeked: &Peeked, from: usize, target: &mut [u8]) {
+        let length = frame_length(u64::from(peeked.header.length)) as usize;
+        debug_assert!(from + target.len() <= length);
+        let frame = self.lane.address(peeked.position);
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is
+        // private and unchanged since), and `take`, the one caller, asks for parts of them.
+        let source = unsafe { frame.add(from) };
+        if target.len() == LINE {
+            // A length that the compiler knows is copied without a call.
+            // SAFETY: as below.
+            unsafe { source.read(target.as_mut_ptr(), LINE) };
+            return;
+        }
         // SAFETY: as above; `target` is private, so the two do not overlap. The producer's process may
         // write meanwhile: the copy may then be torn, which the checksum finds, and is used only after
         // that.

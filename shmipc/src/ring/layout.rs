@@ -61,8 +61,9 @@ pub(crate) struct Lane {
 // control words are atomics; the data is only touched by `Producer` and `Consumer`, of which
 // `Lane::new`'s contract allows one each in a process.
 unsafe impl Send for Lane {}
-// SAFETY: `&Lane` gives out the control words (atomics), plain numbers, and a pointer whose use is
-// unsafe.
+// SAFETY: `&Lane` gives out the control words and headers' words (atomics), plain numbers, and pointers
+// whose use is unsafe. Who copies plain bytes keeps away from words that others look at: a producer's
+// payloads start behind a header's place in room that is free, where only it clears places ahead.
 unsafe impl Sync for Lane {}
 
 impl Lane {
@@ -141,11 +142,11 @@ impl Lane {
     #[inline]
     fn header_word(&self, position: u64, word: usize) -> &AtomicU64 {
         let header = self.address(frame_start(position));
-        // SAFETY: as in `payload_address`, 16 bytes of data follow, aligned to 64, and they live as
-        // long as `_owner`. Where a header may be looked at, its words are only touched as atomics;
-        // payloads are written over them only where no header is looked for (`Producer`'s room).
+        // SAFETY: as in `payload_address`, 16 bytes of data follow: two words.
         let place = unsafe { header.add(word * size_of::<AtomicU64>()) };
-        // SAFETY: as above.
+        // SAFETY: aligned to 64 (a frame's start), and alive as long as `_owner`. Where a header may be
+        // looked at, its words are only touched as atomics; payloads are written over them only where
+        // no header is looked for (`Producer`'s room).
         unsafe { place.word() }
     }
 
@@ -183,7 +184,7 @@ fn frame_start(position: u64) -> u64 {
     position & !(FRAME_ALIGNMENT as u64 - 1)
 }
 
-#[cfg(any(test, loom))]
+#[cfg(any(test, loom, fuzzing))]
 impl LaneControl {
     pub(crate) fn private() -> Self {
         Self {
@@ -212,7 +213,7 @@ impl Lane {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(any(test, fuzzing), not(loom)))]
 impl Lane {
     /// A lane in this process's own memory.
     pub(crate) fn private(capacity: usize) -> Self {

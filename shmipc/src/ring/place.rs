@@ -72,9 +72,13 @@ mod raw {
         /// # Safety
         /// They are data, and nobody who is correct writes to them meanwhile.
         #[inline]
-        pub(in crate::ring) unsafe fn show(self, length: usize, to: impl FnOnce(&[u8])) {
+        pub(in crate::ring) unsafe fn show<R>(
+            self,
+            length: usize,
+            to: impl FnOnce(&[u8]) -> R,
+        ) -> R {
             // SAFETY: contract.
-            to(unsafe { std::slice::from_raw_parts(self.as_ptr(), length) });
+            to(unsafe { std::slice::from_raw_parts(self.as_ptr(), length) })
         }
     }
 }
@@ -149,11 +153,15 @@ mod words {
 
         /// # Safety
         /// As of the other.
-        pub(in crate::ring) unsafe fn show(self, length: usize, to: impl FnOnce(&[u8])) {
+        pub(in crate::ring) unsafe fn show<R>(
+            self,
+            length: usize,
+            to: impl FnOnce(&[u8]) -> R,
+        ) -> R {
             let mut bytes = vec![0; length];
             // SAFETY: contract.
             unsafe { self.read(bytes.as_mut_ptr(), length) };
-            to(&bytes);
+            to(&bytes)
         }
     }
 }

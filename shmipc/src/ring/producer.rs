@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use super::{Lane, Place, Violation};
 use crate::codec::{self, EncodeError, EncodeFailure, Sink};
-use crate::frame::{
-    self, Checksum, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length,
-};
+use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Frames up to this length are made in private memory and copied into the ring in one go: the
@@ -106,37 +104,39 @@ impl Producer {
     ) -> Result<u64, Refused> {
         // The consumer looks at this line; asked for now, it is here when the frame is made.
         self.lane.prefetch_for_writing(self.tail);
-        let mut sink = SmallSink { frame: &mut self.small.0, length: 0 };
+        let mut sink = SmallSink { frame: &mut self.small.0, end: HEADER_LENGTH };
         match codec::encode(value, &mut sink) {
             Ok(()) => {
-                let length = sink.length;
-                self.write_small(label, length)
+                let end = sink.end;
+                self.write_small(label, end)
             }
             Err(EncodeFailure::Full) => self.encode_in_place(label, value),
             Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
         }
     }
 
-    /// Publishes a frame with the first `length` bytes of `small`, behind which a header has room.
+    /// Publishes the frame whose payload stands in `small` up to `end`.
     #[inline]
-    fn write_small(&mut self, label: Label, length: usize) -> Result<u64, Refused> {
-        if (HEADER_LENGTH + length) as u64 > self.largest_frame {
+    fn write_small(&mut self, label: Label, end: usize) -> Result<u64, Refused> {
+        let length = end - HEADER_LENGTH;
+        if end as u64 > self.largest_frame {
             return Err(Refused::NoRoom);
         }
         let start = self.find_room(length)?;
         let header = label.header(length as u32);
-        let whole = &mut self.small.0[..length + HEADER_LENGTH];
+        let whole = &mut self.small.0[..end];
         let checksum = match self.checksums {
             Checksums::On => {
-                whole[length..].copy_from_slice(&header.to_bytes(0));
+                whole[..HEADER_LENGTH].copy_from_slice(&header.to_bytes(0));
                 frame::checksum_of(whole)
             }
             Checksums::Off => 0,
         };
+        crate::step::reach("reserve");
         let room = frame_length(length as u64);
         let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
         // `find_room` found room for it.
-        let fits = sink.put(&whole[..length]);
+        let fits = sink.put(&whole[HEADER_LENGTH..]);
         debug_assert!(fits);
         Ok(self.publish(start, header, checksum))
     }
@@ -171,6 +171,7 @@ impl Producer {
     pub(crate) fn write(&mut self, label: Label, parts: [&[u8]; 2]) -> Result<u64, Refused> {
         let length = parts[0].len() + parts[1].len();
         let start = self.find_room(length)?;
+        crate::step::reach("reserve");
         let room = frame_length(length as u64);
         let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         // `find_room` found room for both.
@@ -241,6 +242,7 @@ impl Producer {
         if room < HEADER_LENGTH as u64 {
             return Ok(None);
         }
+        crate::step::reach("reserve");
         let room = room.min(self.largest_frame);
         let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         match codec::encode(value, &mut sink) {
@@ -278,10 +280,12 @@ impl Producer {
             self.publish_pad_first(start);
         }
         self.lane.measure(self.tail).store(first, Ordering::Relaxed);
+        crate::step::reach("publish.before");
         let order =
             if broken(Fault::PublishRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // SYNC(present): payload, headers and the zero behind them come before it.
         self.lane.presence(self.tail).store(second, order);
+        crate::step::reach("publish.after");
         self.tail = end;
         end
     }
@@ -376,22 +380,23 @@ pub(crate) fn has_news(lane: &Lane, seen_head: u64) -> bool {
     lane.control().head.load(Ordering::Relaxed) != seen_head
 }
 
-/// Payload bytes on their way into private memory, which keeps room for a header behind them.
+/// Payload bytes on their way into private memory, behind the place of their header.
 struct SmallSink<'a> {
     frame: &'a mut [u8; SMALL_FRAME],
-    length: usize,
+    /// Where the next byte goes.
+    end: usize,
 }
 
 impl Sink for SmallSink<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> bool {
-        let end = self.length + bytes.len();
-        let Some(place) = self.frame[..SMALL_FRAME - HEADER_LENGTH].get_mut(self.length..end)
-        else {
+        let end = self.end + bytes.len();
+        let Some(place) = self.frame.get_mut(self.end..end) else {
             return false;
         };
         place.copy_from_slice(bytes);
-        self.length = end;
+        crate::step::reach("encode");
+        self.end = end;
         true
     }
 }
@@ -403,8 +408,15 @@ struct RingSink {
     /// Payload bytes for which there is room.
     room: usize,
     written: usize,
-    /// The checksum of the first `hashed` bytes; `None` where checksums are off.
-    checksum: Option<Checksum>,
+    hasher: Option<RunningHash>,
+}
+
+/// What is known of a payload's checksum before the payload, and so its header, is complete. Most are
+/// hashed at the end; long pieces while they are copied.
+#[derive(Default)]
+struct RunningHash {
+    hasher: crc32fast::Hasher,
+    /// Payload bytes hashed so far.
     hashed: usize,
 }
 
@@ -415,8 +427,8 @@ impl RingSink {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
         let payload = lane.payload_address(start);
         let room = room as usize - HEADER_LENGTH;
-        let checksum = (checksums == Checksums::On).then(Checksum::default);
-        Self { payload, room, written: 0, checksum, hashed: 0 }
+        let hasher = (checksums == Checksums::On).then(RunningHash::default);
+        Self { payload, room, written: 0, hasher }
     }
 
     #[inline]
@@ -427,26 +439,45 @@ impl RingSink {
         // SAFETY: as many bytes from `next` on (`put` has checked) are free room of the ring that only
         // this process's one producer writes (`Producer::new`).
         unsafe { next.write(bytes) };
+        crate::step::reach("encode");
         self.written += bytes.len();
     }
 
-    /// Hashes what was written and not hashed yet.
-    fn catch_up(&mut self) {
-        let Some(checksum) = &mut self.checksum else { return };
-        // SAFETY: `hashed <= written`, so the pointer stays inside what was written or just past it.
-        let start = unsafe { self.payload.add(self.hashed) };
+    /// Shows what was written from payload byte `from` on.
+    fn show_written<R>(&self, from: usize, to: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: `from <= written`, so the pointer stays inside what was written or just past it.
+        let start = unsafe { self.payload.add(from.min(self.written)) };
+        let length = self.written.saturating_sub(from);
         // SAFETY: just written, inside the data. The consumer's process could change the bytes, which
         // it never does if it is correct; they are only hashed, so a wrong one costs a wrong checksum.
-        unsafe { start.show(self.written - self.hashed, |pending| checksum.update(pending)) };
-        self.hashed = self.written;
+        unsafe { start.show(length, to) }
+    }
+
+    /// Copies a long piece, and hashes it on the way.
+    fn copy_and_hash(&mut self, bytes: &[u8], hash: &mut RunningHash) {
+        self.show_written(hash.hashed, |pending| hash.hasher.update(pending));
+        for block in bytes.chunks(BLOCK) {
+            hash.hasher.update(block);
+            self.copy(block);
+        }
+        hash.hashed = self.written;
     }
 
     /// The header and checksum of what was written.
     fn finish(mut self, label: Label) -> (Header, u32) {
-        self.catch_up();
         // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
         let header = label.header(self.written as u32);
-        (header, self.checksum.map_or(0, |checksum| checksum.finish(header)))
+        let checksum = match self.hasher.take() {
+            None => 0,
+            Some(hash) if hash.hashed == 0 => {
+                self.show_written(0, |payload| header.checksum(payload))
+            }
+            Some(mut hash) => {
+                self.show_written(hash.hashed, |pending| hash.hasher.update(pending));
+                header.checksum_before(&hash.hasher)
+            }
+        };
+        (header, checksum)
     }
 }
 
@@ -456,17 +487,12 @@ impl Sink for RingSink {
         if bytes.len() > self.room - self.written {
             return false;
         }
-        if bytes.len() <= BLOCK || self.checksum.is_none() {
-            self.copy(bytes);
-            return true;
-        }
-        self.catch_up();
-        for block in bytes.chunks(BLOCK) {
-            if let Some(checksum) = &mut self.checksum {
-                checksum.update(block);
+        match self.hasher.take_if(|_| bytes.len() > BLOCK) {
+            None => self.copy(bytes),
+            Some(mut hash) => {
+                self.copy_and_hash(bytes, &mut hash);
+                self.hasher = Some(hash);
             }
-            self.copy(block);
-            self.hashed = self.written;
         }
         true
     }

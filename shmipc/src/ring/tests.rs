@@ -92,7 +92,7 @@ fn the_header_in_the_ring_has_the_bytes_of_the_format() {
         std::ptr::copy_nonoverlapping(producer.lane().address(0).as_ptr(), bytes.as_mut_ptr(), 21);
     }
     assert_eq!(&bytes[..4], [5, 0, 0, 0]);
-    assert_eq!(&bytes[4..8], 0x70b2_0684_u32.to_le_bytes());
+    assert_eq!(&bytes[4..8], 0xe183_cab0_u32.to_le_bytes());
     assert_eq!(&bytes[8..16], [1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(&bytes[16..], b"hello");
 }

@@ -19,11 +19,12 @@ use std::sync::Arc;
 use super::{LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
 use crate::doorbell::{Bell, BellMemory, Doorbell};
 use crate::frame::Checksums;
-use crate::liveness::{self, LINK_CLIENT_BYTE, LINK_SERVER_BYTE};
+use crate::liveness::{self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE};
 use crate::name::link_name;
 use crate::options::check_max_message;
 use crate::ring::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY, Place};
 use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
+use crate::sys::FileFacts;
 
 /// Which end of a link this process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +159,29 @@ pub(crate) enum LinkFault {
     Damaged(&'static str),
 }
 
+/// Whom a client offers its link to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ServerIdentity {
+    /// As it gave it.
+    pub(crate) pid: u32,
+    /// The registry's owner and group, from the kernel.
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Whose members it admits.
+    pub(crate) admitted_group: Option<u32>,
+}
+
+/// Who is on the other side of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PeerIdentity {
+    /// As it gave it.
+    pub(crate) pid: u32,
+    /// The owner and the group of the segment that it made, from the kernel: the link if it is the
+    /// client, the registry if it is the server.
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
 /// A link's segment as one side has it. Dropping it releases this side's lock: after that the peer
 /// finds it gone.
 pub(crate) struct LinkSegment {
@@ -166,7 +190,7 @@ pub(crate) struct LinkSegment {
     role: Role,
     /// Checked once, then private.
     options: LinkOptions,
-    peer_pid: u32,
+    peer: PeerIdentity,
 }
 
 // SAFETY: `memory` leads into `mapping`; its words are atomics, its rings go through `Lane`.
@@ -179,10 +203,14 @@ impl LinkSegment {
     pub(crate) fn create(
         id: u128,
         options: LinkOptions,
-        server_pid: u32,
+        server: ServerIdentity,
     ) -> Result<Self, SegmentError> {
         let made = Mapping::create(&link_name(id), options.segment_length(), LINK_CLIENT_BYTE)
-            .and_then(|mapping| Self::prepare(mapping, options, server_pid));
+            .and_then(|mapping| {
+                let_in(&mapping, server)?;
+                let ServerIdentity { pid, uid, gid, .. } = server;
+                Self::prepare(mapping, options, PeerIdentity { pid, uid, gid })
+            });
         if made.is_err() {
             drop(crate::sys::unlink_shm(&link_name(id)));
         }
@@ -192,19 +220,21 @@ impl LinkSegment {
     fn prepare(
         mapping: Mapping,
         options: LinkOptions,
-        server_pid: u32,
+        peer: PeerIdentity,
     ) -> Result<Self, SegmentError> {
         let unsupported =
             || SegmentError::system("prepare a link's doorbells", std::io::ErrorKind::Unsupported);
         let mapping = Arc::new(mapping);
         let memory = mapping.place::<LinkMemory>(0).ok_or_else(unsupported)?;
-        let link = Self { mapping, memory, role: Role::Client, options, peer_pid: server_pid };
+        let link = Self { mapping, memory, role: Role::Client, options, peer };
         for bell in &link.memory().bells {
             // SAFETY: fresh, zeroed; nobody uses it before the version is published below.
             if !unsafe { Bell::initialise(NonNull::from(bell), options.doorbell) } {
                 return Err(unsupported());
             }
         }
+        // After the last look by name: that closes a descriptor, which takes the sign away.
+        liveness::sign(link.mapping.file(), CLIENT_PID_BYTE);
         link.publish();
         Ok(link)
     }
@@ -229,15 +259,19 @@ impl LinkSegment {
 
     /// Opens a link that a client offers, takes the server's lock on it, and removes its name.
     ///
-    /// `fits` says whether the server takes a link of these options; it is asked before the link's
-    /// memory is reserved.
-    pub(crate) fn open(id: u128, fits: impl Fn(&LinkOptions) -> bool) -> Result<Self, LinkFault> {
+    /// `admits` says whether the server takes a link of who made this one; `fits`, whether it takes
+    /// one of these options, and is asked before the link's memory is reserved.
+    pub(crate) fn open(
+        id: u128,
+        admits: impl Fn(&FileFacts) -> bool,
+        fits: impl Fn(&LinkOptions) -> bool,
+    ) -> Result<Self, LinkFault> {
         #[cfg(loom)]
         if let Some(link) = Self::take_offered(id) {
             return Ok(link);
         }
         let name = link_name(id);
-        let mapping = Mapping::open(&name, PAGE).map_err(LinkFault::Segment)?;
+        let mapping = Mapping::open(&name, PAGE, admits).map_err(LinkFault::Segment)?;
         let memory = mapping.place::<LinkMemory>(0).ok_or(LinkFault::Damaged("no header"))?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
@@ -249,16 +283,21 @@ impl LinkSegment {
         if !fits(&options) {
             return Err(LinkFault::Damaged("options that the server does not allow"));
         }
+        crate::step::reach("hand-over.opened");
         // A sparse file on a full file system would be a bus error later.
         mapping.reserve().map_err(LinkFault::Segment)?;
         let locked = liveness::claim(mapping.file(), LINK_SERVER_BYTE).unwrap_or(false);
         if !locked || !liveness::is_alive(mapping.file(), LINK_CLIENT_BYTE) {
             return Err(LinkFault::Damaged("a client that is gone or a link that is taken"));
         }
-        let peer_pid = words.client_pid.load(Ordering::Relaxed);
+        crate::step::reach("hand-over.locked");
+        let pid = words.client_pid.load(Ordering::Relaxed);
+        let FileFacts { uid, gid, .. } = *mapping.facts();
+        // Another user's file cannot be removed from here: its client does it (`connect`).
         mapping.unlink();
-        let mapping = Arc::new(mapping);
-        Ok(Self { mapping, memory, role: Role::Server, options, peer_pid })
+        liveness::sign(mapping.file(), SERVER_PID_BYTE);
+        let (mapping, peer) = (Arc::new(mapping), PeerIdentity { pid, uid, gid });
+        Ok(Self { mapping, memory, role: Role::Server, options, peer })
     }
 
     fn memory(&self) -> &LinkMemory {
@@ -274,14 +313,20 @@ impl LinkSegment {
         &self.options
     }
 
-    /// The other side's process id as it gave it: for people, never for decisions.
-    pub(crate) fn peer_pid(&self) -> u32 {
-        self.peer_pid
+    /// Who is on the other side.
+    pub(crate) fn peer(&self) -> PeerIdentity {
+        self.peer
     }
 
-    /// The segment's owner, from the kernel: who made the link.
-    pub(crate) fn owner_uid(&self) -> u32 {
-        self.mapping.owner_uid()
+    /// The other side's process id as the kernel tells it, in this process's pid namespace. `None`
+    /// where it has none there, or where both sides are this very process. To be asked once the link
+    /// was handed over; it may be forgotten later.
+    pub(crate) fn signed_pid(&self) -> Option<u32> {
+        let byte = match self.role {
+            Role::Client => SERVER_PID_BYTE,
+            Role::Server => CLIENT_PID_BYTE,
+        };
+        liveness::signer(self.mapping.file(), byte)
     }
 
     /// Where a lane lies. Each process makes at most one producer or one consumer of each.
@@ -289,7 +334,8 @@ impl LinkSegment {
         let control = NonNull::from(self.memory().lanes.get(id as usize)?);
         let capacity = self.options.ring(id);
         let data = self.ring(id, capacity)?;
-        // SAFETY: control words and `capacity` bytes lie inside the mapping, which is the owner;
+        // SAFETY: control words and `capacity` bytes lie inside the mapping, which is the owner and
+        // page-aligned, as are the offsets: a page and whole rings of 4 KiB at least;
         // the capacity was checked by `read_options` or by the builder. That there is one producer
         // and one consumer is up to `link::Link`, the only caller.
         Some(unsafe { Lane::new(control, data, capacity, self.mapping.clone()) })
@@ -307,7 +353,7 @@ impl LinkSegment {
     pub(crate) fn bell(&self, id: BellId) -> Option<Bell> {
         let memory = NonNull::from(self.memory().bells.get(id as usize)?);
         // SAFETY: prepared by `prepare` before the link was published; the mapping is the owner. For
-        // events the server takes a link only if it chose them itself (`link_limits`).
+        // events the server takes a link only if it chose them itself (`fits` in the listener's `take_on`).
         unsafe { Bell::attach(memory, self.options.doorbell, self.mapping.clone()) }
     }
 
@@ -387,6 +433,18 @@ impl LinkSegment {
     pub(crate) fn unlink(&self) {
         self.mapping.unlink();
     }
+}
+
+/// Lets the server's user open the link, and shows that its maker belongs to the admitted group.
+fn let_in(mapping: &Mapping, server: ServerIdentity) -> Result<(), SegmentError> {
+    if server.uid == crate::sys::effective_uid() {
+        return Ok(());
+    }
+    if let Some(gid) = server.admitted_group {
+        // Who is no member is refused by the server, which sees it.
+        drop(mapping.set_group(gid));
+    }
+    mapping.admit(&[server.uid], None)
 }
 
 fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault> {

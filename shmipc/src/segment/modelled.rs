@@ -7,6 +7,17 @@ use std::sync::{Arc, Mutex};
 
 use super::SegmentError;
 use crate::liveness::Locks;
+use crate::sys::FileFacts;
+
+const FACTS: FileFacts = FileFacts {
+    identity: (0, 0),
+    uid: 0,
+    gid: 0,
+    links: 1,
+    length: 0,
+    reserved: 0,
+    modified: std::time::UNIX_EPOCH,
+};
 
 /// Stands for a segment mapped into two processes.
 pub(crate) struct Mapping {
@@ -35,6 +46,15 @@ impl Locks for Table {
         Ok(())
     }
 
+    fn sign(&self, _: i64) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Both sides are one process.
+    fn signer(&self, _: i64) -> Option<u32> {
+        None
+    }
+
     /// In models both processes live.
     fn is_locked(&self, _: i64) -> io::Result<bool> {
         Ok(true)
@@ -53,8 +73,24 @@ impl Mapping {
         Err(SegmentError::Missing)
     }
 
-    pub(crate) fn open(_: &str, _: usize) -> Result<Self, SegmentError> {
+    pub(crate) fn open(
+        _: &str,
+        _: usize,
+        _: impl Fn(&FileFacts) -> bool,
+    ) -> Result<Self, SegmentError> {
         Err(SegmentError::Missing)
+    }
+
+    pub(crate) fn admit(&self, _: &[u32], _: Option<u32>) -> Result<(), SegmentError> {
+        Ok(())
+    }
+
+    pub(crate) fn set_group(&self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn reserve_first(&self, _: usize) -> Result<(), SegmentError> {
+        Ok(())
     }
 
     pub(crate) fn reserve(&self) -> Result<(), SegmentError> {
@@ -69,8 +105,13 @@ impl Mapping {
         0
     }
 
-    pub(crate) fn owner_uid(&self) -> u32 {
-        0
+    /// Models do not fork.
+    pub(crate) fn is_inherited(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn facts(&self) -> &FileFacts {
+        &FACTS
     }
 
     pub(crate) fn is_named(&self) -> io::Result<bool> {

@@ -60,8 +60,10 @@ pub(super) struct RegistryMemory {
     pub(super) reply_ring: AtomicU64,
     pub(super) max_links: AtomicU32,
     pub(super) schema_length: AtomicU32,
+    /// The group whose members are admitted, plus one; zero: none.
+    pub(super) admitted_group: AtomicU64,
     /// Room for what later versions tell.
-    reserved: [AtomicU64; 6],
+    reserved: [AtomicU64; 5],
     pub(super) bell: BellMemory,
     pub(super) listener_waits: Isolated<AtomicU32>,
     pub(super) ready_summary: Isolated<AtomicU64>,
@@ -103,6 +105,7 @@ const _: () = {
     assert!(offset_of!(RegistryMemory, magic) == 0);
     assert!(offset_of!(RegistryMemory, layout_version) == 8);
     assert!(offset_of!(RegistryMemory, pid) == 40);
+    assert!(offset_of!(RegistryMemory, admitted_group) == 80);
     assert!(offset_of!(RegistryMemory, bell) == 128);
     assert!(offset_of!(RegistryMemory, listener_waits) == 384);
     assert!(offset_of!(RegistryMemory, ready_summary) == 512);
@@ -146,3 +149,6 @@ impl Schema {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::Server;
+use crate::admission::Admission;
 use crate::doorbell::Doorbell;
 use crate::error::{BindError, ConfigError};
 use crate::link::Manner;
@@ -20,6 +21,9 @@ use crate::wait;
 const DEFAULT_MAX_LINKS: usize = 256;
 /// Shared memory for each link where the user chose no limit.
 const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
+
+/// Frames of the library's own are taken up to this size even where messages may not be so large.
+const LEAST_MESSAGE: u64 = 2048;
 
 /// What a server does with events for a client that does not read, once the client's lane and its
 /// private queue are full.
@@ -37,8 +41,9 @@ pub enum BackPressure {
 }
 
 /// Everything a server was told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    pub(crate) admission: Admission,
     pub(crate) registry: RegistryOptions,
     pub(crate) manner: Manner,
     pub(crate) deadline: Duration,
@@ -54,11 +59,27 @@ pub(crate) struct Settings {
 /// | [`max_links`](Self::max_links) | 256 | 1 to 4,032 |
 /// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | what the rings take, to 5 GiB |
 /// | [`max_queued`](Self::max_queued) | 4 MiB | 1 KiB to 4 GiB |
+/// | [`admit`](Self::admit) | [`Admission::SameUser`] | |
 /// | [`deadline`](Self::deadline) | 5 s | above zero |
 /// | [`back_pressure`](Self::back_pressure) | [`BackPressure::DropAndCount`] | |
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
 /// | [`doorbell`](Self::doorbell) | [`Doorbell::Futex`] | |
 /// | [`checksums`](Self::checksums) | on | |
+///
+/// # Memory
+/// What a server holds for its clients is bounded, whatever they do. For each link it is at most the
+/// sum of
+/// - the link's segment: 4 KiB and four rings, and never more than `max_link_memory`;
+/// - ten times `max_message`: two messages that arrive in fragments and two that came whole, in
+///   buffers that grow by doubling, and one in each of the two queues beyond `max_queued`;
+/// - twice `max_queued`: the queues for events and for replies;
+/// - 64 KiB for the rest.
+///
+/// With `max_links` of them, and 2 MiB for the registry and the threads, that is
+/// [`memory_budget`](Self::memory_budget). It is what the worst of clients can do, all at the same
+/// time: a quiet link takes its segment and little more. With the default options it is some hundred
+/// gibibytes, so whoever must live within a limit lowers `max_links` and `max_message` first. What
+/// handlers keep is their own affair, and so is the value that a message is decoded to.
 #[must_use = "nothing happens before `bind`"]
 pub struct ServerBuilder<P> {
     name: String,
@@ -69,6 +90,7 @@ pub struct ServerBuilder<P> {
 impl<P: ShmMessage> ServerBuilder<P> {
     pub(super) fn new(name: &str) -> Self {
         let settings = Settings {
+            admission: Admission::default(),
             registry: RegistryOptions {
                 doorbell: Doorbell::default(),
                 checksums: true,
@@ -90,6 +112,10 @@ impl<P: ShmMessage> ServerBuilder<P> {
 
     /// Bytes in each of a link's four rings, where the client chooses no other size. Larger messages
     /// pass too, in fragments.
+    ///
+    /// For many messages of 64 KiB and more choose 4 or 8 MiB: half a ring passes in one piece, and a ring
+    /// that is larger than a processor's own cache is read several times as fast, since the two meet in
+    /// the cache that they share. The memory is reserved for each link.
     pub fn ring_size(mut self, bytes: usize) -> Self {
         self.settings.registry.message_ring = bytes;
         self.settings.registry.reply_ring = bytes;
@@ -99,6 +125,25 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// Largest message in bytes, encoded, in either direction.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.settings.registry.max_message = bytes;
+        self
+    }
+
+    /// Who may connect besides this process's own user. Not with [`Doorbell::Event`], which needs
+    /// peers that are trusted.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Admission, Client, Server, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+    /// // As user 1000:
+    /// let server = Server::<Calc>::builder("calc").admit(Admission::Users(vec![1001])).bind()?;
+    /// // As user 1001:
+    /// let client = Client::<Calc>::builder("calc").server_user(1000).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn admit(mut self, admission: Admission) -> Self {
+        self.settings.admission = admission;
         self
     }
 
@@ -115,8 +160,8 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Most bytes that wait privately for one client's lane, for events as well as for replies. One
-    /// message always may, however large.
+    /// Most bytes that wait privately for one client's lane, for events as well as for replies; each
+    /// message counts some 200 bytes more than it has. One message always may, however large.
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.settings.manner.queue_maximum = bytes;
         self
@@ -153,6 +198,21 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
+    /// Most memory in bytes that the server holds for its clients with these options, shared memory
+    /// included, whatever they do; see "Memory" above. More than an `u64` can say is `u64::MAX`.
+    #[must_use]
+    pub fn memory_budget(&self) -> u64 {
+        let Settings { registry, manner, max_link_memory, .. } = &self.settings;
+        let [links, message, queue, segment] =
+            [registry.max_links, registry.max_message, manner.queue_maximum, *max_link_memory]
+                .map(|value| value as u64);
+        let link = segment
+            .saturating_add(message.max(LEAST_MESSAGE).saturating_mul(10))
+            .saturating_add(queue.saturating_mul(2))
+            .saturating_add(64 << 10);
+        links.saturating_mul(link).saturating_add(2 << 20)
+    }
+
     /// Takes the name.
     ///
     /// # Errors
@@ -160,12 +220,17 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// another user has it, or shared memory is full.
     pub fn bind(self) -> Result<Server<P>, BindError> {
         self.check()?;
-        let registry = Registry::bind::<P>(&self.name, &self.settings.registry)?;
+        let registry =
+            Registry::bind::<P>(&self.name, &self.settings.registry, &self.settings.admission)?;
         Ok(Server { registry, settings: self.settings, protocol: PhantomData })
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         let Settings { registry, manner, deadline, max_link_memory, .. } = &self.settings;
+        self.settings.admission.check()?;
+        if registry.doorbell == Doorbell::Event && self.settings.admission != Admission::SameUser {
+            return Err(ConfigError::DoorbellOfTrust);
+        }
         options::check_ring_size(registry.message_ring)?;
         options::check_ring_size(registry.reply_ring)?;
         options::check_max_message(registry.max_message)?;

@@ -16,15 +16,28 @@ use crate::peer::Peer;
 use crate::segment::registry::Registry;
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
 
+/// A broadcast's buffer above this is given back.
+const KEPT_BUFFER: usize = 1 << 20;
+
 /// What the listener and the handles have in common.
 pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
+    /// What the last broadcast used, for the next.
+    broadcasting: Mutex<Broadcasting>,
     stop: AtomicBool,
     /// Whether the listener has ended, with what it panicked, if it did.
     ended: Mutex<Option<Result<(), String>>>,
     ending: Condvar,
+}
+
+/// Memory of one broadcast.
+#[derive(Default)]
+struct Broadcasting {
+    /// The encoded event.
+    bytes: Vec<u8>,
+    links: Vec<Arc<Link>>,
 }
 
 impl Shared {
@@ -33,6 +46,7 @@ impl Shared {
             registry: Arc::new(registry),
             settings,
             links: Mutex::new(BTreeMap::new()),
+            broadcasting: Mutex::default(),
             stop: AtomicBool::new(false),
             ended: Mutex::new(None),
             ending: Condvar::new(),
@@ -43,14 +57,41 @@ impl Shared {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Was the server started by a parent of this process? Then keep away from its locks: a thread
+    /// that stayed behind may hold them for ever.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.registry.is_inherited()
+    }
+
+    fn broadcasting(&self) -> MutexGuard<'_, Broadcasting> {
+        self.broadcasting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send_to_all(&self, memory: &mut Broadcasting, result: &mut Broadcast) {
+        memory.links.extend(self.links().values().cloned());
+        for link in memory.links.drain(..) {
+            match link.notify_encoded(&memory.bytes) {
+                Ok(()) => result.delivered += 1,
+                Err(SendError::Overflow { .. }) => result.missed += 1,
+                Err(error @ SendError::TooLarge { .. }) => result.error = Some(error),
+                // Gone, or handles no events.
+                Err(_) => {}
+            }
+        }
+    }
+
     pub(super) fn stop(&self) {
+        if self.is_inherited() {
+            return;
+        }
         self.stop.store(true, Ordering::Release);
         self.registry.bell().ring();
     }
 
     #[inline]
     pub(super) fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        // A forked child that came out of a handler serves nobody.
+        self.stop.load(Ordering::Acquire) || self.is_inherited()
     }
 
     /// Gives the name free, though handles may keep the rest alive for longer.
@@ -128,33 +169,32 @@ impl<P: ShmMessage> ServerHandle<P> {
         let Some(shared) = &self.shared else {
             return result;
         };
-        let maximum = shared.settings.registry.max_message;
-        let mut bytes = Vec::new();
-        if let Err(error) = codec::encode_to_vec(event, &mut bytes, maximum) {
-            result.error = Some(match error {
-                TooLargeOr::TooLarge { length } => SendError::TooLarge { length, maximum },
-                TooLargeOr::Value(error) => SendError::Encode(error),
-            });
+        if shared.is_inherited() {
+            result.error = Some(SendError::Forked);
             return result;
         }
-        let links: Vec<_> = shared.links().values().cloned().collect();
-        for link in links {
-            match link.notify_encoded(&bytes) {
-                Ok(()) => result.delivered += 1,
-                Err(SendError::Overflow { .. }) => result.missed += 1,
-                Err(error @ SendError::TooLarge { .. }) => result.error = Some(error),
-                // Gone, or handles no events.
-                Err(_) => {}
+        // Taken, not locked: encoding is the user's code. Who broadcasts at the same time has its own.
+        let mut memory = std::mem::take(&mut *shared.broadcasting());
+        memory.bytes.clear();
+        let maximum = shared.settings.registry.max_message;
+        match codec::encode_to_vec(event, &mut memory.bytes, maximum) {
+            Ok(()) => shared.send_to_all(&mut memory, &mut result),
+            Err(TooLargeOr::TooLarge { length }) => {
+                result.error = Some(SendError::TooLarge { length, maximum });
             }
+            Err(TooLargeOr::Value(error)) => result.error = Some(SendError::Encode(error)),
         }
+        memory.bytes.clear();
+        memory.bytes.shrink_to(KEPT_BUFFER);
+        *shared.broadcasting() = memory;
         result
     }
 
-    /// Everybody who is linked now, in the order of their ids.
+    /// Everybody who is linked now, in the order of their ids. In a forked child nobody is.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer<P::Events>> {
         let timeout = self.default_deadline();
-        self.shared.as_ref().map_or_else(Vec::new, |shared| {
+        self.own().map_or_else(Vec::new, |shared| {
             let links = shared.links();
             links.values().map(|link| Peer::new(Some(link.clone()), timeout)).collect()
         })
@@ -163,8 +203,12 @@ impl<P: ShmMessage> ServerHandle<P> {
     /// The peer with this id, if it is linked now.
     #[must_use]
     pub fn peer(&self, id: u64) -> Option<Peer<P::Events>> {
-        let link = self.shared.as_ref()?.links().get(&id)?.clone();
+        let link = self.own()?.links().get(&id)?.clone();
         Some(Peer::new(Some(link), self.default_deadline()))
+    }
+
+    fn own(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref().filter(|shared| !shared.is_inherited())
     }
 
     /// Has the server stop: clients learn that it stopped, the name is free. Does not wait for it.
@@ -177,7 +221,8 @@ impl<P: ShmMessage> ServerHandle<P> {
 
 impl<P> fmt::Debug for ServerHandle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let links = self.shared.as_ref().map(|shared| shared.links().len());
+        let own = self.shared.as_ref().filter(|shared| !shared.is_inherited());
+        let links = own.map(|shared| shared.links().len());
         f.debug_struct("ServerHandle").field("links", &links).finish_non_exhaustive()
     }
 }

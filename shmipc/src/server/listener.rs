@@ -16,7 +16,8 @@ use crate::error::{Departure, Refusal};
 use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
-use crate::segment::link::{LaneId, LinkOptions, LinkSegment};
+use crate::segment::SegmentError;
+use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
 use crate::segment::registry::Offer;
 use crate::session::{Progress, Session};
 use crate::sync::{Fault, broken};
@@ -29,6 +30,8 @@ pub(super) struct Listener<P: ShmMessage> {
     sessions: Vec<Option<Session<P>>>,
     /// Indices of the links that are looked at, in turn.
     active: Vec<Active>,
+    /// Empty between two rounds; kept so that being woken allocates nothing.
+    found: Vec<usize>,
     last_id: u64,
     /// When the slow round (dead claimers, deaths that nobody told) was made.
     slow_round: Instant,
@@ -49,6 +52,7 @@ impl<P: ShmMessage> Listener<P> {
             service,
             sessions: Vec::new(),
             active: Vec::new(),
+            found: Vec::new(),
             last_id: 0,
             slow_round: Instant::now(),
             turns: 0,
@@ -80,11 +84,9 @@ impl<P: ShmMessage> Listener<P> {
             return;
         }
         let registry = self.shared.registry.clone();
-        let mut ready = Vec::new();
+        let mut ready = std::mem::take(&mut self.found);
         let offered = registry.take_ready(|index| ready.push(index));
-        for index in ready {
-            self.activate(index);
-        }
+        self.activate_all(ready);
         if offered {
             for offer in registry.offers() {
                 let answer = self.take_on(offer);
@@ -98,6 +100,13 @@ impl<P: ShmMessage> Listener<P> {
                 }
             }
         }
+    }
+
+    fn activate_all(&mut self, mut indices: Vec<usize>) {
+        for index in indices.drain(..) {
+            self.activate(index);
+        }
+        self.found = indices;
     }
 
     fn activate(&mut self, index: usize) {
@@ -201,16 +210,16 @@ impl<P: ShmMessage> Listener<P> {
             return;
         }
         self.slow_round = Instant::now();
+        self.shared.registry.publish();
         self.shared.registry.reap_slots();
-        let wanting: Vec<usize> = self
-            .sessions
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, session)| session.as_mut()?.wants_attention().then_some(index))
-            .collect();
-        for index in wanting {
-            self.activate(index);
-        }
+        let mut wanting = std::mem::take(&mut self.found);
+        let sessions = self.sessions.iter_mut().enumerate();
+        wanting.extend(
+            sessions.filter_map(|(index, session)| {
+                session.as_mut()?.wants_attention().then_some(index)
+            }),
+        );
+        self.activate_all(wanting);
     }
 
     /// Opens an offered link. Gives its index.
@@ -228,10 +237,16 @@ impl<P: ShmMessage> Listener<P> {
                 && options.doorbell == settings.registry.doorbell
                 && options.fingerprint == P::FINGERPRINT
         };
-        let segment = LinkSegment::open(offer.link_id, fits).map_err(|_| Refusal::BadLink)?;
+        let segment =
+            LinkSegment::open(offer.link_id, |facts| settings.admission.admits(facts), fits)
+                .map_err(|fault| match fault {
+                    LinkFault::Segment(SegmentError::OtherUser { .. }) => Refusal::NotAdmitted,
+                    _ => Refusal::BadLink,
+                })?;
         let id = self.last_id + 1;
         let attention = Attention::Local(self.shared.registry.clone(), index);
         segment.accept(index, id);
+        crate::step::reach("hand-over.accepted");
         let (link, inbound) =
             Link::new(segment, id, attention, settings.manner).map_err(|_| Refusal::BadLink)?;
         self.last_id = id;
@@ -280,6 +295,7 @@ impl<P: ShmMessage> Listener<P> {
         let Some(session) = self.sessions.get_mut(index).and_then(Option::take) else {
             return;
         };
+        crate::step::reach("reap.departed");
         let link = session.link();
         link.close(&Goodbye::Closed, departure.clone());
         self.shared.links().remove(&link.peer().id);

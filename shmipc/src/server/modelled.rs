@@ -30,6 +30,7 @@ pub(crate) fn serve<P: ShmMessage>(
     };
     let settings = Settings {
         registry: registry_options,
+        admission: crate::Admission::default(),
         manner,
         deadline: Duration::MAX,
         max_link_memory: 1 << 20,

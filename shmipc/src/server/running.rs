@@ -48,6 +48,7 @@ impl<P: ShmMessage> Running<P> {
     /// # Errors
     /// [`ServeError::Panicked`]: the listener ended by a panic of its own.
     pub fn join(mut self) -> Result<(), ServeError> {
+        self.check_own()?;
         if self.is_own_thread() {
             self.listener = None;
             return Ok(());
@@ -68,6 +69,7 @@ impl<P: ShmMessage> Running<P> {
     }
 
     fn stop_within(&mut self, patience: Duration) -> Result<(), ServeError> {
+        self.check_own()?;
         self.shared.stop();
         if self.is_own_thread() {
             self.listener = None;
@@ -79,6 +81,15 @@ impl<P: ShmMessage> Running<P> {
             return Err(ServeError::StillRunning { waited: patience });
         }
         self.finish(ended)
+    }
+
+    /// In a forked child there is no listener to wait for.
+    fn check_own(&mut self) -> Result<(), ServeError> {
+        if self.shared.is_inherited() {
+            std::mem::forget(self.listener.take());
+            return Err(ServeError::Forked);
+        }
+        Ok(())
     }
 
     /// From inside a handler there is nobody to wait for but oneself.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Fragments, Outbound, Sent, State, refused, too_large_or};
+use super::{Fragments, KEPT_BUFFER, Outbound, Sent, State, refused, too_large_or};
 use crate::codec;
 use crate::error::SendError;
 use crate::frame::Kind;
@@ -25,10 +25,19 @@ impl Queued {
         Self { label, fragments, bytes, is_waited_for: true }
     }
 
+    /// Bytes that it takes while it waits, its place in the queue and the allocator's share included:
+    /// a queue of empty messages is not an empty queue.
+    fn weight(&self) -> usize {
+        self.bytes.capacity() + OVERHEAD
+    }
+
     fn is_request(&self, call_id: u32) -> bool {
         self.label.kind == Kind::Request && self.label.call_id == call_id
     }
 }
+
+/// A queue's places may be half unused; an allocation costs some words more than it gives.
+const OVERHEAD: usize = 2 * size_of::<Queued>() + 32;
 
 /// What to do with a message for which the queue is too full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,8 +134,18 @@ impl Outbound {
                 Err(other) => return Err(other),
             }
         }
-        let mut bytes = Vec::new();
+        // Nobody will read it, and nothing would bound how much of it there is.
+        if let Some(departure) = link.ended() {
+            return Err(Trouble::Send(link.send_error(departure)));
+        }
+        let mut bytes = std::mem::take(&mut state.scratch);
+        bytes.clear();
         write(&mut state.producer, Some(&mut bytes))?;
+        if bytes.capacity() > 2 * bytes.len() + OVERHEAD {
+            // What waits counts with all that it keeps: much room for little is kept for the next.
+            let exact = bytes.as_slice().into();
+            state.scratch = std::mem::replace(&mut bytes, exact);
+        }
         self.queue(link, &mut state, label, bytes, when_full)
     }
 
@@ -139,7 +158,8 @@ impl Outbound {
         when_full: WhenFull,
     ) -> Result<Sent, Trouble> {
         // One message always fits into an empty queue, however large.
-        let full = state.queued > 0 && state.queued + bytes.len() > self.queue_maximum;
+        let weight = bytes.capacity() + OVERHEAD;
+        let full = state.queued > 0 && state.queued + weight > self.queue_maximum;
         if full && when_full != WhenFull::Queue {
             if when_full == WhenFull::Count {
                 state.missed += 1;
@@ -149,11 +169,12 @@ impl Outbound {
         }
         if state.missed > 0 {
             let gap = gap(&mut state.missed);
-            state.queued += gap.bytes.len();
+            state.queued += gap.weight();
             state.queue.push_back(gap);
         }
-        state.queued += bytes.len();
-        state.queue.push_back(Queued::new(label, bytes));
+        let queued = Queued::new(label, bytes);
+        state.queued += queued.weight();
+        state.queue.push_back(queued);
         self.flush_locked(link, state)?;
         match state.take_queued_end(label.call_id) {
             Some(end) => Ok(Sent::At(end)),
@@ -215,7 +236,7 @@ impl Outbound {
             return false;
         }
         if let Some(queued) = state.queue.remove(index) {
-            state.queued -= queued.bytes.len();
+            state.queued -= queued.weight();
         }
         true
     }
@@ -264,6 +285,13 @@ impl Outbound {
 }
 
 impl State {
+    /// Keeps memory for the next message that does not fit at once.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if (self.scratch.capacity()..=KEPT_BUFFER).contains(&bytes.capacity()) {
+            self.scratch = bytes;
+        }
+    }
+
     fn take_queued_end(&mut self, call_id: u32) -> Option<u64> {
         let index = self.queued_ends.iter().position(|(id, _)| *id == call_id)?;
         Some(self.queued_ends.swap_remove(index).1)
@@ -278,7 +306,7 @@ fn write_queue(state: &mut State) -> Result<bool, Refused> {
                 return Ok(false);
             }
             let gap = gap(&mut state.missed);
-            state.queued += gap.bytes.len();
+            state.queued += gap.weight();
             state.queue.push_back(gap);
             continue;
         };
@@ -295,8 +323,10 @@ fn write_queue(state: &mut State) -> Result<bool, Refused> {
                 if front.is_request(front.label.call_id) && front.is_waited_for {
                     state.queued_ends.push((front.label.call_id, end));
                 }
-                state.queued -= front.bytes.len();
-                state.queue.pop_front();
+                state.queued -= front.weight();
+                if let Some(through) = state.queue.pop_front() {
+                    state.keep(through.bytes);
+                }
             }
             Err(Refused::NoRoom) => return Ok(true),
             // The link ends; its queue goes with it.

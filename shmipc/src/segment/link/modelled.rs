@@ -30,7 +30,7 @@ impl LinkSegment {
             role: roles.next().expect("two"),
             options,
             // Nobody watches its own process.
-            peer_pid: std::process::id(),
+            peer: PeerIdentity { pid: std::process::id(), uid: 0, gid: 0 },
         })
     }
 

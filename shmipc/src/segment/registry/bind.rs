@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::admission::Admission;
 use crate::codec;
 use crate::doorbell::{Bell, Doorbell};
 use crate::error::{BindError, Refusal};
@@ -39,7 +40,18 @@ pub(crate) struct Registry {
     mapping: Arc<Mapping>,
     memory: NonNull<RegistryMemory>,
     bell: Bell,
+    told: Told,
     released: std::sync::atomic::AtomicBool,
+}
+
+/// What a registry tells its clients, as its server knows it: the shared copy can be written by any of
+/// them.
+struct Told {
+    options: RegistryOptions,
+    fingerprint: u64,
+    generation: u64,
+    admitted_group: u64,
+    schema: Vec<u8>,
 }
 
 // SAFETY: `memory` leads into `mapping`, and all of it is atomics.
@@ -59,15 +71,30 @@ impl Registry {
     pub(crate) fn bind<P: ShmMessage>(
         name: &str,
         options: &RegistryOptions,
+        admission: &Admission,
     ) -> Result<Self, BindError> {
         let segment_name = registry_name(name)?;
         let schema = encode_schema::<P>()?;
         let length = (SCHEMA_OFFSET + schema.len()).next_multiple_of(PAGE);
         let started = Instant::now();
         while started.elapsed() < BIND_PATIENCE {
+            crate::step::reach("bind.begin");
             match Mapping::create(&segment_name, length, SERVER_BYTE) {
                 Ok(mapping) => {
-                    let registry = Self::prepare::<P>(mapping, options, &schema)?;
+                    if let Err(error) = admission.open_up(&mapping) {
+                        mapping.unlink();
+                        return Err(bind_error(name, error));
+                    }
+                    let told = Told {
+                        options: *options,
+                        fingerprint: P::FINGERPRINT,
+                        // Tells two servers of one name apart, for whoever looks from outside.
+                        generation: sys::random_u128().unwrap_or(0) as u64,
+                        // Zero is none.
+                        admitted_group: admission.group().map_or(0, |gid| u64::from(gid) + 1),
+                        schema,
+                    };
+                    let registry = Self::prepare(mapping, told)?;
                     segment::sweep();
                     return Ok(registry);
                 }
@@ -82,11 +109,7 @@ impl Registry {
     }
 
     /// Makes a fresh segment, whose lock is held, a registry.
-    fn prepare<P: ShmMessage>(
-        mapping: Mapping,
-        options: &RegistryOptions,
-        schema: &[u8],
-    ) -> Result<Self, BindError> {
+    fn prepare(mapping: Mapping, told: Told) -> Result<Self, BindError> {
         let mapping = Arc::new(mapping);
         let broken = || BindError::System {
             action: "prepare the registry's doorbell",
@@ -96,22 +119,24 @@ impl Registry {
         // SAFETY: `place` checked that a `RegistryMemory` lies there.
         let bell_memory = NonNull::from(unsafe { &memory.as_ref().bell });
         // SAFETY: fresh, zeroed; nobody uses it before the magic is published below.
-        if !unsafe { Bell::initialise(bell_memory, options.doorbell) } {
+        if !unsafe { Bell::initialise(bell_memory, told.options.doorbell) } {
             return Err(broken());
         }
         // SAFETY: initialised just now; the mapping is the owner.
-        let bell = unsafe { Bell::attach(bell_memory, options.doorbell, mapping.clone()) }
+        let bell = unsafe { Bell::attach(bell_memory, told.options.doorbell, mapping.clone()) }
             .ok_or_else(broken)?;
-        let registry = Self { mapping, memory, bell, released: false.into() };
-        registry.publish::<P>(options, schema);
+        let registry = Self { mapping, memory, bell, told, released: false.into() };
+        registry.publish();
         Ok(registry)
     }
 
-    fn publish<P: ShmMessage>(&self, options: &RegistryOptions, schema: &[u8]) {
-        let memory = self.memory();
+    /// Writes everything that clients are told. Again and again: a client may have written there, and
+    /// those who come after it must find what is true. The bytes that are right already do not change.
+    pub(crate) fn publish(&self) {
+        let (memory, Told { options, schema, .. }) = (self.memory(), &self.told);
         if let Some(place) = self.mapping.place::<u8>(SCHEMA_OFFSET) {
-            // SAFETY: the segment was made `SCHEMA_OFFSET + schema.len()` bytes long at least, and
-            // nobody reads it before the version is published below.
+            // SAFETY: the segment was made `SCHEMA_OFFSET + schema.len()` bytes long at least. Whoever
+            // reads it meanwhile copies it out before looking at it, and finds the same bytes.
             unsafe {
                 std::ptr::copy_nonoverlapping(schema.as_ptr(), place.as_ptr(), schema.len());
             }
@@ -119,9 +144,9 @@ impl Registry {
         let relaxed = Ordering::Relaxed;
         memory.doorbell.store(options.doorbell.to_u32(), relaxed);
         memory.length.store(self.mapping.length() as u64, relaxed);
-        // Tells two servers of one name apart, for whoever looks from outside.
-        memory.generation.store(sys::random_u128().unwrap_or(0) as u64, relaxed);
-        memory.fingerprint.store(P::FINGERPRINT, relaxed);
+        memory.generation.store(self.told.generation, relaxed);
+        memory.fingerprint.store(self.told.fingerprint, relaxed);
+        memory.admitted_group.store(self.told.admitted_group, relaxed);
         memory.pid.store(std::process::id(), relaxed);
         memory.flags.store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
         memory.max_message.store(options.max_message as u64, relaxed);
@@ -129,9 +154,11 @@ impl Registry {
         memory.reply_ring.store(options.reply_ring as u64, relaxed);
         memory.max_links.store(options.max_links as u32, relaxed);
         memory.schema_length.store(schema.len() as u32, relaxed);
+        crate::step::reach("bind.prepared");
         memory.magic.store(MAGIC, relaxed);
         // SYNC(registry-ready): all of the above, and the schema, come before it.
         memory.layout_version.store(LAYOUT_VERSION, Ordering::Release);
+        crate::step::reach("bind.published");
     }
 
     #[cfg(loom)]
@@ -139,13 +166,21 @@ impl Registry {
         mapping: Arc<Mapping>,
         memory: NonNull<RegistryMemory>,
         bell: Bell,
+        options: RegistryOptions,
     ) -> Self {
-        Self { mapping, memory, bell, released: false.into() }
+        let schema = Vec::new();
+        let told = Told { options, fingerprint: 1, generation: 1, admitted_group: 0, schema };
+        Self { mapping, memory, bell, told, released: false.into() }
     }
 
     fn memory(&self) -> &RegistryMemory {
-        // SAFETY: inside `mapping` (checked by `place` in `claim`), all atomics.
+        // SAFETY: inside `mapping` (checked by `place` in `prepare`), all atomics.
         unsafe { self.memory.as_ref() }
+    }
+
+    /// Was it bound by a parent of this process? Then this process serves nobody with it.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.mapping.is_inherited()
     }
 
     /// The doorbell that wakes the listener.
@@ -221,6 +256,7 @@ impl Registry {
             split(offer.link_id, &slot.answered);
         }
         slot.answer.store(code, Ordering::Relaxed);
+        crate::step::reach("hand-over.answering");
         // SYNC(answer): the id is random and written last, so who finds its own finds its answer.
         fence(Ordering::Release);
         split(offer.link_id, &slot.answered);
@@ -234,6 +270,7 @@ impl Registry {
             }
             let byte = FIRST_SLOT_BYTE + index as i64;
             if liveness::claim(self.mapping.file(), byte).unwrap_or(false) {
+                crate::step::reach("reap.slot");
                 remove_link_name(slot);
                 slot.request.store(REQUEST_NONE, Ordering::Relaxed);
                 liveness::release(self.mapping.file(), byte);
@@ -245,14 +282,23 @@ impl Registry {
 impl Registry {
     /// Gives the name free and ends the server's life as others see it.
     pub(crate) fn release(&self) {
-        if self.released.swap(true, std::sync::atomic::Ordering::AcqRel) {
+        if self.is_inherited() || self.released.swap(true, std::sync::atomic::Ordering::AcqRel) {
             return;
         }
         // In this order: clients that are still on their way find no name, or a name without a
         // living server; what they named is removed by them, or here if they died.
         self.mapping.unlink();
         self.memory().slots.iter().for_each(remove_link_name);
+        crate::step::reach("goodbye.released");
         liveness::release(self.mapping.file(), SERVER_BYTE);
+    }
+}
+
+#[cfg(test)]
+impl Registry {
+    /// Ends like a server that is killed: the kernel takes its lock, the name stays.
+    pub(super) fn die(self) {
+        self.released.store(true, std::sync::atomic::Ordering::Release);
     }
 }
 
@@ -271,6 +317,7 @@ pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
         }
         // SYNC(ready): what this side published before is visible to who takes the bit.
         ready.fetch_or(1 << bit, Ordering::Release);
+        crate::step::reach("ring.marked");
         if !broken(Fault::SummaryFirst) {
             summon(memory, bell, 1 << word);
         }
@@ -295,20 +342,25 @@ pub(super) fn remove_link_name(slot: &Slot) {
     }
 }
 
+/// Whose names this process takes over.
+fn is_own(facts: &sys::FileFacts) -> bool {
+    facts.uid == sys::effective_uid()
+}
+
 /// Removes a registry without a living server. Does nothing if it changed meanwhile: look again.
 fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
     let file = match sys::open_shm(segment_name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // Only for its error: it knows how to tell another user's segment.
-        Err(_) => match Mapping::open(segment_name, 0) {
+        Err(_) => match Mapping::open(segment_name, 0, is_own) {
             Err(SegmentError::Missing | SegmentError::Changed) | Ok(_) => return Ok(()),
             Err(error) => return Err(bind_error(name, error)),
         },
     };
     let system = |source| BindError::System { action: "examine the name's segment", source };
     let facts = sys::file_facts(&file).map_err(system)?;
-    if facts.uid != sys::effective_uid() {
+    if !is_own(&facts) {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
     let mut looks = 0;
@@ -320,13 +372,15 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
         }
         thread::sleep(Duration::from_millis(1));
     }
+    crate::step::reach("take-over.claimed");
     let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
     if now.is_ok_and(|now| now.identity == facts.identity) {
-        if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>()) {
+        if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>(), is_own) {
             remove_links_of(&mapping);
         }
         sys::unlink_shm(segment_name)
             .map_err(|source| BindError::System { action: "remove a stale segment", source })?;
+        crate::step::reach("take-over.unlinked");
     }
     Ok(())
 }
@@ -335,6 +389,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
 /// somebody else who cleans up, holds the lock.
 pub(super) fn remove_stale_mapping(mapping: &Mapping) {
     if liveness::claim(mapping.file(), SERVER_BYTE).unwrap_or(false) {
+        crate::step::reach("take-over.claimed");
         remove_links_of(mapping);
         mapping.unlink();
         liveness::release(mapping.file(), SERVER_BYTE);

@@ -17,7 +17,7 @@ pub(crate) fn private() -> (Registry, RegistryView) {
             .expect("a futex always attaches")
     };
     let place = NonNull::from(&*memory);
-    let options = RegistryOptions {
+    let options = || RegistryOptions {
         doorbell: Doorbell::Futex,
         checksums: true,
         max_message: 1024,
@@ -25,8 +25,8 @@ pub(crate) fn private() -> (Registry, RegistryView) {
         reply_ring: 256,
         max_links: 1,
     };
-    let registry = Registry::private(server, place, bell());
-    (registry, RegistryView::private(client, place, bell(), options))
+    let registry = Registry::private(server, place, bell(), options());
+    (registry, RegistryView::private(client, place, bell(), options()))
 }
 
 impl RegistryMemory {
@@ -47,7 +47,8 @@ impl RegistryMemory {
             reply_ring: word(),
             max_links: half(),
             schema_length: half(),
-            reserved: [(); 6].map(|()| word()),
+            admitted_group: word(),
+            reserved: [(); 5].map(|()| word()),
             bell: BellMemory::private(),
             listener_waits: Isolated(half()),
             ready_summary: Isolated(word()),

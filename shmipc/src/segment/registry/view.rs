@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::bind::{mark_ready, remove_link_name, remove_stale_mapping, summon};
 use super::*;
@@ -11,8 +12,10 @@ use crate::error::{Difference, Refusal};
 use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::options;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::segment::link::ServerIdentity;
 use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
 use crate::sync::{Fault, Ordering, broken, fence};
+use crate::sys;
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(crate) enum Obstacle {
     Stale,
     /// The segment could not be attached.
     Segment(SegmentError),
+    /// The server's segment is closed to this user.
+    NotAdmitted,
     /// Not made by this library.
     NotOurs { found: u64 },
     /// Made by another version of it.
@@ -42,6 +47,8 @@ pub(crate) struct RegistryView {
     bell: Bell,
     options: RegistryOptions,
     pid: u32,
+    /// Whether a thread has begun to clean up after the dead server.
+    cleaned_up: AtomicBool,
 }
 
 // SAFETY: `memory` leads into `mapping`, and all of it is atomics.
@@ -51,22 +58,37 @@ unsafe impl Sync for RegistryView {}
 
 impl RegistryView {
     /// Attaches in stages and checks that the server speaks `P`.
-    pub(crate) fn open<P: ShmMessage>(segment_name: &str) -> Result<Self, Obstacle> {
-        let mapping = Arc::new(attach(segment_name)?);
+    pub(crate) fn open<P: ShmMessage>(
+        segment_name: &str,
+        trusted_uid: u32,
+    ) -> Result<Self, Obstacle> {
+        let mapping = Arc::new(attach(segment_name, trusted_uid)?);
         let missing = Obstacle::Missing;
         let memory = mapping.place::<RegistryMemory>(0).ok_or(missing)?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
+        let facts = mapping.facts();
+        if facts.links != 1 && facts.uid != sys::effective_uid() {
+            let what = "it has a second name, which may be another server's: somebody who is admitted \
+                        to it may have given it";
+            return Err(Obstacle::Damaged { what: what.into() });
+        }
         check_stage(&mapping, words)?;
         check_protocol::<P>(&mapping, words)?;
         let options = read_options(words)?;
-        // SAFETY: a field of the memory checked above.
+        // Where others than its own user may connect, a server rings by futex: the system's own code
+        // must not run on memory that another user can write.
+        if options.doorbell == Doorbell::Event && mapping.facts().uid != sys::effective_uid() {
+            return Err(Obstacle::NotAdmitted);
+        }
+        // SAFETY: a field of the memory checked above; if it is an event, its owner is this user, and
+        // such a server admits no other.
         let bell =
             unsafe { Bell::attach(NonNull::from(&words.bell), options.doorbell, mapping.clone()) };
         let bell =
             bell.ok_or_else(|| Obstacle::Damaged { what: "a doorbell that is none".into() })?;
         let pid = words.pid.load(Ordering::Relaxed);
-        Ok(Self { mapping, memory, bell, options, pid })
+        Ok(Self { mapping, memory, bell, options, pid, cleaned_up: AtomicBool::new(false) })
     }
 
     #[cfg(loom)]
@@ -76,7 +98,8 @@ impl RegistryView {
         bell: Bell,
         options: RegistryOptions,
     ) -> Self {
-        Self { mapping, memory, bell, options, pid: std::process::id() }
+        let pid = std::process::id();
+        Self { mapping, memory, bell, options, pid, cleaned_up: AtomicBool::new(false) }
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -94,6 +117,18 @@ impl RegistryView {
         self.pid
     }
 
+    /// The server as the link is to know it.
+    pub(crate) fn server(&self) -> ServerIdentity {
+        let facts = self.mapping.facts();
+        let group = self.memory().admitted_group.load(Ordering::Relaxed).checked_sub(1);
+        ServerIdentity {
+            pid: self.pid,
+            uid: facts.uid,
+            gid: facts.gid,
+            admitted_group: group.and_then(|gid| u32::try_from(gid).ok()),
+        }
+    }
+
     /// Does the server live?
     pub(crate) fn is_alive(&self) -> bool {
         liveness::is_alive(self.mapping.file(), SERVER_BYTE)
@@ -106,9 +141,12 @@ impl RegistryView {
     }
 
     /// Removes the name if its server is dead, with the names of links that were being handed over:
-    /// nobody may ever bind it again.
+    /// nobody may ever bind it again. The first thread does it: the lock under which it is done is the
+    /// descriptor's, which all of them have, and keeps only other processes out.
     pub(crate) fn remove_if_stale(&self) {
-        remove_stale_mapping(&self.mapping);
+        if !self.cleaned_up.swap(true, Ordering::Relaxed) {
+            remove_stale_mapping(&self.mapping);
+        }
     }
 
     /// Claims a free hand-over slot; `None` if all are in use.
@@ -152,6 +190,7 @@ impl SlotClaim<'_> {
             return;
         }
         self.slot.request.store(REQUEST_READY, Ordering::Release);
+        crate::step::reach("hand-over.offered");
         summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
     }
 
@@ -178,10 +217,16 @@ impl Drop for SlotClaim<'_> {
     }
 }
 
-fn attach(segment_name: &str) -> Result<Mapping, Obstacle> {
-    match Mapping::open(segment_name, size_of::<RegistryMemory>()) {
+fn attach(segment_name: &str, trusted_uid: u32) -> Result<Mapping, Obstacle> {
+    let trusted = |facts: &sys::FileFacts| facts.uid == trusted_uid;
+    match Mapping::open(segment_name, size_of::<RegistryMemory>(), trusted) {
         Ok(mapping) => Ok(mapping),
-        Err(SegmentError::Missing | SegmentError::Changed) => Err(Obstacle::Missing),
+        // The right one, and closed to this user.
+        Err(SegmentError::OtherUser { uid }) if uid == trusted_uid => Err(Obstacle::NotAdmitted),
+        // Without room, and not reserved yet: its server is just about to find that out.
+        Err(SegmentError::Missing | SegmentError::Changed | SegmentError::NoRoom { .. }) => {
+            Err(Obstacle::Missing)
+        }
         Err(other) => Err(Obstacle::Segment(other)),
     }
 }
@@ -239,9 +284,15 @@ fn check_protocol<P: ShmMessage>(
 fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obstacle> {
     let damaged = |what: String| Obstacle::Damaged { what };
     let length = words.schema_length.load(Ordering::Relaxed) as usize;
+    if length > MAXIMUM_SCHEMA {
+        return Err(damaged(format!(
+            "a schema of {length} bytes, at most {MAXIMUM_SCHEMA} can be"
+        )));
+    }
     if length > mapping.length() - SCHEMA_OFFSET {
         return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
     }
+    mapping.reserve_first(SCHEMA_OFFSET + length).map_err(Obstacle::Segment)?;
     let mut bytes = vec![0; length];
     if let Some(place) = mapping.place::<u8>(SCHEMA_OFFSET).filter(|_| length > 0) {
         // SAFETY: `length` bytes from the schema's place on lie inside the mapping (checked above);

@@ -1,0 +1,208 @@
+//! Who gets in, with real users: each test needs root, to become them, and says so where it is not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use shmipc_tests::guest::{Guest, is_root_or_skipped, until};
+use shmipc_tests::{Watchdog, segment_names, unique_name};
+
+const GUEST: &str = env!("CARGO_BIN_EXE_guest");
+
+fn guest(words: &str) -> Guest {
+    Guest::start(GUEST, words).unwrap()
+}
+
+/// The one line that a guest says.
+fn said(words: &str) -> String {
+    guest(words).line().unwrap()
+}
+
+fn serve(words: &str) -> Guest {
+    let mut server = guest(words);
+    assert_eq!(server.line().unwrap(), "ready", "{words}");
+    server
+}
+
+fn registry(name: &str) -> String {
+    format!("/dev/shm/shmipc.r.{name}")
+}
+
+/// The names of links that this user made.
+fn links_of(uid: u32) -> Vec<String> {
+    segment_names()
+        .into_iter()
+        .filter(|name| name.starts_with("shmipc.l."))
+        .map(|name| format!("/dev/shm/{name}"))
+        .filter(|path| fs::metadata(path).is_ok_and(|file| file.uid() == uid))
+        .collect()
+}
+
+#[test]
+fn other_users_neither_open_nor_are_accepted() {
+    if !is_root_or_skipped("other_users_neither_open_nor_are_accepted") {
+        return;
+    }
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("private");
+    let server = serve(&format!("uid=4001 serve {name}"));
+    let file = fs::metadata(registry(&name)).unwrap();
+    assert_eq!((file.uid(), file.mode() & 0o7777), (4001, 0o600));
+    for stranger in ["uid=4002", "uid=65534", "uid=4002 gid=4001 groups=4001,0"] {
+        assert_eq!(said(&format!("{stranger} touch {}", registry(&name))), "PermissionDenied");
+        let error = said(&format!("{stranger} ask {name}"));
+        assert!(error.contains("belongs to user 4001"), "{error}");
+        // Trusting the server is not enough.
+        let error = said(&format!("{stranger} ask {name} server_user=4001"));
+        assert!(error.contains("does not admit this process's user"), "{error}");
+    }
+    // Root may open everything: the refusals are the library's own, on either side.
+    let error = said(&format!("ask {name}"));
+    assert!(error.contains("belongs to user 4001") && error.contains("runs as user 0"), "{error}");
+    let error = said(&format!("ask {name} server_user=4001"));
+    assert!(error.contains("does not admit this process's user"), "{error}");
+    assert_eq!(said(&format!("uid=4001 ask {name}")), "4001 4001 true true");
+    assert_eq!((links_of(0), links_of(4001)), (vec![], vec![]));
+    assert!(server.end().unwrap());
+}
+
+#[test]
+fn a_squatted_name_is_refused_with_the_squatters_id() {
+    if !is_root_or_skipped("a_squatted_name_is_refused_with_the_squatters_id") {
+        return;
+    }
+    let _watchdog = Watchdog::start(60);
+    for kind in ["closed", "open", "directory", "symlink"] {
+        let name = unique_name("squatted");
+        let mut squatter = guest(&format!("uid=4002 squat {name} {kind}"));
+        assert_eq!(squatter.line().unwrap(), "squatted");
+        for user in ["uid=4001", ""] {
+            let error = said(&format!("{user} serve {name}"));
+            assert!(error.contains("is taken by user 4002"), "{kind}: {error}");
+            let error = said(&format!("{user} ask {name} deadline=300"));
+            assert!(error.contains("belongs to user 4002"), "{kind}: {error}");
+            // Somebody else's than the one that is trusted.
+            let error = said(&format!("{user} ask {name} server_user=4003 deadline=300"));
+            assert!(error.contains("belongs to user 4002"), "{kind}: {error}");
+        }
+        assert!(fs::symlink_metadata(registry(&name)).is_ok(), "another user's name was removed");
+        // At the end of its input the squatter cleans up.
+        assert!(squatter.end().unwrap());
+    }
+}
+
+#[test]
+fn an_admitted_user_gets_in_and_nobody_else() {
+    if !is_root_or_skipped("an_admitted_user_gets_in_and_nobody_else") {
+        return;
+    }
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("users");
+    let mut server = serve(&format!("uid=4001 serve {name} users=4003,4002"));
+    for round in 0..3 {
+        let who = said(&format!("uid=4002 gid=4012 ask {name} server_user=4001"));
+        assert_eq!(who, "4002 4012 true true", "round {round}");
+        assert_eq!(said(&format!("uid=4003 ask {name} server_user=4001")), "4003 4003 true true");
+        assert_eq!(said(&format!("uid=4001 ask {name}")), "4001 4001 true true");
+    }
+    let both_must_say = [
+        (format!("uid=4002 ask {name}"), "belongs to user 4001"),
+        (format!("uid=4002 ask {name} server_user=4009"), "trusts servers of user 4009"),
+        (format!("uid=4004 ask {name} server_user=4001"), "does not admit"),
+        (format!("uid=4004 groups=4001,4002 ask {name} server_user=4001"), "does not admit"),
+        (format!("ask {name} server_user=4001"), "does not admit"),
+    ];
+    for (words, why) in both_must_say {
+        let error = said(&words);
+        assert!(error.contains(why), "{words}: {error}");
+    }
+    assert_eq!(said(&format!("uid=4004 touch {}", registry(&name))), "PermissionDenied");
+    for uid in [0, 4001, 4002, 4003, 4004] {
+        assert_eq!(links_of(uid), Vec::<String>::new(), "user {uid}");
+    }
+    a_second_name_is_refused(&name);
+    a_death_between_users_is_noticed(&name, &mut server);
+}
+
+/// An admitted user, who may write the registry, gives it the name of another server.
+fn a_second_name_is_refused(name: &str) {
+    let second = format!("{name}-second");
+    assert_eq!(said(&format!("uid=4002 link {} {}", registry(name), registry(&second))), "linked");
+    for either in [name, &second] {
+        let error = said(&format!("uid=4002 ask {either} server_user=4001"));
+        assert!(error.contains("a second name"), "{error}");
+    }
+    fs::remove_file(registry(&second)).unwrap();
+    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4001")), "4002 4002 true true");
+}
+
+fn a_death_between_users_is_noticed(name: &str, server: &mut Guest) {
+    let mut client = guest(&format!("uid=4002 stay {name} server_user=4001"));
+    assert!(client.line().unwrap().starts_with("linked"));
+    server.process().kill();
+    assert!(client.line().unwrap().contains("without a goodbye"));
+    // The dead one's name is its user's to take over.
+    let error = said(&format!("uid=4002 serve {name}"));
+    assert!(error.contains("taken by user 4001"), "{error}");
+    let server = serve(&format!("uid=4001 serve {name} users=4002"));
+    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4001")), "4002 4002 true true");
+    assert!(server.end().unwrap());
+}
+
+#[test]
+fn members_of_an_admitted_group_get_in_and_nobody_else() {
+    if !is_root_or_skipped("members_of_an_admitted_group_get_in_and_nobody_else") {
+        return;
+    }
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("group");
+    // The server need not be a member itself.
+    let server = serve(&format!("uid=4001 serve {name} group=5000"));
+    for member in ["uid=4002 groups=5000", "uid=4003 gid=5000", "uid=4004 groups=1,5000,7"] {
+        let who = said(&format!("{member} ask {name} server_user=4001"));
+        assert!(who.ends_with(" 5000 true true"), "{member}: {who}");
+    }
+    assert_eq!(said(&format!("uid=4001 ask {name}")), "4001 4001 true true");
+    let error = said(&format!("uid=4002 groups=5001 ask {name} server_user=4001"));
+    assert!(error.contains("does not admit"), "{error}");
+    let error = said(&format!("uid=4002 groups=5000 ask {name}"));
+    assert!(error.contains("belongs to user 4001"), "{error}");
+    assert!(server.end().unwrap());
+}
+
+/// The link of an admitted client while the server has not taken it: open to both, to nobody else; and
+/// what is left of it when the client is killed then.
+#[test]
+fn a_link_on_its_way_is_open_to_both_users_alone_and_swept_by_its_own() {
+    if !is_root_or_skipped("a_link_on_its_way_is_open_to_both_users_alone_and_swept_by_its_own") {
+        return;
+    }
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("on-its-way");
+    let mut server = serve(&format!("uid=4001 serve {name} users=4022,4023"));
+    let ask = format!("uid=4022 ask {name} server_user=4001");
+    assert_eq!(said(&ask), "4022 4022 true true");
+    server.process().stop();
+    let mut client = guest(&format!("{ask} deadline=60000"));
+    until(|| links_of(4022).len() == 1);
+    let link = links_of(4022).remove(0);
+    // The name is there a moment before the list is.
+    until(|| said(&format!("uid=4001 touch {link}")) == "open");
+    assert_eq!(said(&format!("uid=4022 touch {link}")), "open");
+    assert_eq!(said(&format!("uid=4003 groups=4001,4022 touch {link}")), "PermissionDenied");
+
+    client.process().kill();
+    server.process().go_on();
+    // Neither the server nor another client can remove this user's file; that user's next connect
+    // does, once it is old enough not to be somebody's who is just connecting.
+    let other = said(&format!("uid=4023 ask {name} server_user=4001"));
+    assert_eq!(other, "4023 4023 true true");
+    assert_eq!(links_of(4022), [link.as_str()]);
+    let file = fs::File::options().write(true).open(&link).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    assert_eq!(said(&ask), "4022 4022 true true");
+    assert_eq!(links_of(4022), Vec::<String>::new());
+    assert!(server.end().unwrap());
+}
