@@ -11,10 +11,11 @@
 //! with a timer of its own ([`crate::doorbell`]), and the thread ends soon after. So idle processes have
 //! no wake-ups on this account.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::sync::real::{Condvar, Mutex, MutexGuard};
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys;
 

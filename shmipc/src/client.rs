@@ -1,8 +1,13 @@
 //! The client: connects to a server by name, calls, sends, and handles events if it wants to.
 
 mod builder;
+#[cfg(not(all(test, loom)))]
 mod connect;
+#[cfg(all(test, loom))]
+pub(crate) mod connect;
 mod listener;
+#[cfg(all(test, loom))]
+pub(crate) mod modelled;
 
 pub use builder::ClientBuilder;
 
@@ -10,9 +15,7 @@ use std::any::TypeId;
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +26,7 @@ use crate::error::{CallError, ConnectError, Departure, Rejection, SendAllError, 
 use crate::link::Link;
 use crate::message::{Caller, ShmMessage};
 use crate::note::{Failure, Goodbye};
+use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
 
 /// How long the last client handle waits for an event handler that is still running.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -57,14 +61,29 @@ pub(crate) struct ClientShared {
 }
 
 /// What the listener and its client have in common.
-#[derive(Default)]
+#[cfg_attr(not(loom), derive(Default))]
 struct ListenerState {
     stop: AtomicBool,
     ended: Mutex<bool>,
     ending: Condvar,
 }
 
+#[cfg(loom)]
+impl Default for ListenerState {
+    fn default() -> Self {
+        let stop = AtomicBool::new(false);
+        Self { stop, ended: Mutex::new(false), ending: Condvar::new() }
+    }
+}
+
 impl ListenerState {
+    /// Ends the link and has the listener end.
+    fn stop(&self, link: &Link) {
+        self.stop.store(true, Ordering::Release);
+        link.close(&Goodbye::Closed, Departure::ClosedHere);
+        link.wake_own_side();
+    }
+
     fn set_ended(&self) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.ending.notify_all();
@@ -234,9 +253,7 @@ impl Drop for ClientShared {
             std::mem::forget(listener.take());
             return;
         }
-        self.state.stop.store(true, Ordering::Release);
-        self.link.close(&Goodbye::Closed, Departure::ClosedHere);
-        self.link.wake_own_side();
+        self.state.stop(&self.link);
         let listener = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listener) = listener {
             // The last handle may go in an event handler, on that very thread.

@@ -84,6 +84,13 @@ pub(crate) struct BellMemory {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<BellMemory>() == 256);
 
+#[cfg(loom)]
+impl BellMemory {
+    pub(crate) fn private() -> Self {
+        Self { word: Isolated(AtomicU32::new(0)), event: Isolated([0; EVENT_LENGTH]) }
+    }
+}
+
 /// A doorbell as one process has it.
 pub(crate) struct Bell(Inner);
 

@@ -16,13 +16,14 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::libc;
 use shared_memory::Shmem;
 
 use crate::alarm::{self, Alarm};
+use crate::sync::real::{Mutex, MutexGuard, OnceLock};
 use crate::sys;
 use crate::watch::{self, Watcher};
 
@@ -156,7 +157,7 @@ unsafe extern "C" fn in_child() {
     alarm.forget_all();
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::segment::Mapping;

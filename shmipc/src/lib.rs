@@ -116,6 +116,9 @@
 //! end means nothing to the peers; it may connect and bind for itself. A child made by a bare `clone`
 //! system call, past the C library, is not noticed: it must execute another program and touch nothing.
 
+// Models run parts of the crate.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
 #[cfg(all(any(fuzzing, test), not(loom)))]
 #[doc(hidden)]
 pub mod __fuzz;
@@ -133,6 +136,8 @@ mod link;
 mod liveness;
 mod local;
 mod message;
+#[cfg(all(test, loom))]
+mod models;
 mod name;
 mod note;
 mod options;

@@ -6,8 +6,7 @@ pub(crate) mod inbound;
 pub(crate) mod outbound;
 mod send;
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::doorbell::Bell;
@@ -15,6 +14,7 @@ use crate::error::Departure;
 use crate::ring::{Consumer, Producer};
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
 use crate::segment::registry::{Registry, RegistryView};
+use crate::sync::{AtomicBool, Mutex, OnceLock, real};
 use crate::watch::Watch;
 use calls::Calls;
 use inbound::Inbound;
@@ -79,7 +79,7 @@ pub(crate) struct Link {
     closed: AtomicBool,
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
-    watch: OnceLock<Watch>,
+    watch: real::OnceLock<Watch>,
     /// Tells whether a parent of this process made the link.
     generation: u32,
     /// For threads that must outlive a call on this link.
@@ -130,7 +130,7 @@ impl Link {
             end: OnceLock::new(),
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
-            watch: OnceLock::new(),
+            watch: real::OnceLock::new(),
             generation: crate::fork::generation(),
             own: own.clone(),
             segment,
@@ -183,6 +183,11 @@ impl Link {
 
     pub(crate) fn room_bell(&self) -> &Bell {
         &self.room_bell
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn messages(&self) -> &Outbound {
+        &self.messages
     }
 
     pub(crate) fn replies(&self) -> &Outbound {

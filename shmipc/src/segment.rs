@@ -19,7 +19,12 @@
 
 pub(crate) mod access;
 pub(crate) mod link;
+#[cfg(loom)]
+mod modelled;
 pub(crate) mod registry;
+
+#[cfg(loom)]
+pub(crate) use modelled::Mapping;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -72,6 +77,7 @@ impl SegmentError {
 }
 
 /// A segment mapped into this process.
+#[cfg(not(loom))]
 pub(crate) struct Mapping {
     /// Our own open file description; it holds this side's locks and no other does. Before `shmem`:
     /// a forked child replaces the pages of what is still listed.
@@ -83,10 +89,13 @@ pub(crate) struct Mapping {
 
 // SAFETY: `Shmem` is a pointer, a length and a descriptor, used by this type only to read those and
 // to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
+#[cfg(not(loom))]
 unsafe impl Send for Mapping {}
 // SAFETY: as above: `&Mapping` gives out addresses, and facts that never change.
+#[cfg(not(loom))]
 unsafe impl Sync for Mapping {}
 
+#[cfg(not(loom))]
 impl Mapping {
     /// Makes a new segment of `length` bytes, all zero but for its stamp, readable and writable by
     /// this user alone, with its memory reserved and the lock on `life_byte` taken.
@@ -172,6 +181,11 @@ impl Mapping {
             return Err(SegmentError::Changed);
         }
         Ok(Self { file, shmem, facts, name: name.into() })
+    }
+
+    /// Gives it to one of this user's groups.
+    pub(crate) fn set_group(&self, gid: u32) -> io::Result<()> {
+        sys::set_group(self.file(), gid)
     }
 
     /// Lets these users, or this group, open the segment too.

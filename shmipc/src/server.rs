@@ -3,6 +3,8 @@
 mod builder;
 mod handle;
 mod listener;
+#[cfg(all(test, loom))]
+pub(crate) mod modelled;
 mod running;
 
 pub use builder::{BackPressure, ServerBuilder};

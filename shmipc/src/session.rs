@@ -10,6 +10,7 @@ use crate::link::Link;
 use crate::link::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
+use crate::sync::{Fault, broken};
 
 /// Looks that are left out after a notice, some hundreds of nanoseconds.
 const LINGER: u32 = 16;
@@ -119,6 +120,11 @@ impl<P: ShmMessage> Session<P> {
     #[inline]
     fn may_run(&mut self, kind: Kind) -> bool {
         if kind == Kind::Request {
+            if broken(Fault::PublishedLate) {
+                let open = !self.link.is_closed_here();
+                self.inbound.consumer().publish();
+                return open;
+            }
             // Before the dispatch: a request behind this position certainly did not start.
             self.inbound.consumer().publish();
             !self.link.is_closed_here()
@@ -189,8 +195,13 @@ impl<P: ShmMessage> Session<P> {
     /// after all.
     pub(crate) fn park(&mut self, stuck: bool) -> bool {
         self.parked = true;
-        self.inbound.consumer().announce_wait();
+        if !broken(Fault::AnnouncedLate) {
+            self.inbound.consumer().announce_wait();
+        }
         let quiet = stuck || !self.inbound.consumer().has_data();
+        if broken(Fault::AnnouncedLate) {
+            self.inbound.consumer().announce_wait();
+        }
         if quiet && self.link.ended().is_none() {
             return true;
         }

@@ -12,6 +12,8 @@ use nix::sys::mman;
 use nix::sys::stat::Mode;
 
 use crate::sync::AtomicU32;
+#[cfg(loom)]
+pub(crate) use crate::sync::futex_wake;
 
 /// What the kernel tells of an open file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +241,12 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Durati
     }
 }
 
+/// In models: without a bound, so that a lost wake-up is a deadlock.
+#[cfg(loom)]
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, _: Option<Duration>) {
+    crate::sync::futex_wait(word, expected);
+}
+
 /// Wakes everybody who sleeps on `word`, in any process.
 #[cfg(not(loom))]
 pub(crate) fn futex_wake(word: &AtomicU32) {
@@ -279,6 +287,10 @@ pub(crate) fn processors() -> u64 {
 /// restartable sequences. `None` where the system does not tell.
 #[inline]
 pub(crate) fn current_cpu() -> Option<u32> {
+    if cfg!(loom) {
+        // Models run the same way each time.
+        return None;
+    }
     // SAFETY: takes nothing and touches no memory of ours.
     u32::try_from(unsafe { libc::sched_getcpu() }).ok()
 }

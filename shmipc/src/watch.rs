@@ -4,12 +4,13 @@
 //! or of another pid namespace) costs a wake-up at most.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use crate::sync::real::{Mutex, MutexGuard};
 use crate::sys;
 
 type Wake = Box<dyn Fn() + Send>;

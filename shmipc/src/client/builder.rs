@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::connect::{self, Wanted};
@@ -15,6 +15,7 @@ use crate::error::{ConfigError, ConnectError, Departure};
 use crate::link::{Link, Manner};
 use crate::message::{Dispatch, ShmMessage};
 use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_QUEUED};
+use crate::sync::Mutex;
 use crate::wait;
 
 /// A client's options; [`connect`](Self::connect) connects.

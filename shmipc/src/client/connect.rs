@@ -158,6 +158,18 @@ fn hand_over(
     }
 }
 
+/// The hand-over alone, for models.
+#[cfg(all(test, loom))]
+pub(crate) fn hand_over_private(
+    view: &RegistryView,
+    slot: &SlotClaim<'_>,
+    link_id: u128,
+    segment: LinkSegment,
+) -> Option<(usize, u64)> {
+    let segment = NamedLink(Some(segment));
+    hand_over("model", view, slot, link_id, &segment, &mut Deadline::never()).ok()
+}
+
 /// A link that has a name until the server took it; dropping it removes the name.
 struct NamedLink(Option<LinkSegment>);
 

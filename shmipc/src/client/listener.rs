@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::ListenerState;
@@ -14,6 +13,7 @@ use crate::link::inbound::Inbound;
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::session::{Progress, Session};
+use crate::sync::{Fault, Ordering, broken};
 use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
 
 type OnDeparture = Box<dyn FnMut(&Departure) + Send>;
@@ -166,8 +166,12 @@ impl<E: ShmMessage> Listener<E> {
 
 fn sleep<E: ShmMessage>(link: &Link, session: &mut Session<E>, state: &ListenerState, stuck: bool) {
     let bell = link.listener_bell();
-    let token = bell.token();
-    if session.park(stuck) && !state.stop.load(Ordering::Acquire) {
+    let mut token = bell.token();
+    let is_parked = session.park(stuck);
+    if broken(Fault::TokenLate) {
+        token = bell.token();
+    }
+    if is_parked && !state.stop.load(Ordering::Acquire) {
         let slice = if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE };
         let started = Instant::now();
         bell.sleep(token, slice);

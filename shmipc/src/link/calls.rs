@@ -6,8 +6,8 @@
 //! there" are answered under one lock, and no hand-on is missed: a leader that leaves puts the reader
 //! back and wakes a waiting caller under the same lock under which that caller went to wait.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::PoisonError;
+use std::thread;
 use std::time::Duration;
 
 use super::Link;
@@ -17,6 +17,7 @@ use crate::error::Departure;
 use crate::frame::Kind;
 use crate::note::Failure;
 use crate::ring::Violation;
+use crate::sync::{self, Fault, Mutex, MutexGuard, Thread, broken};
 use crate::wait::{self, Deadline, WAITING_SLICE};
 
 /// Rejections of notices kept for who asks.
@@ -166,8 +167,13 @@ impl Calls {
                 }
             }
             let Some(reader) = table.reader.take() else {
-                table.sleep_from_now_on(call_id);
+                if !broken(Fault::FollowerUnnamed) {
+                    table.sleep_from_now_on(call_id);
+                }
                 drop(table);
+                if broken(Fault::FollowerUnnamed) {
+                    self.lock().sleep_from_now_on(call_id);
+                }
                 self.follow(link, call_id, deadline)?;
                 continue;
             };
@@ -257,7 +263,7 @@ impl Calls {
 
     fn follow(&self, link: &Link, call_id: u32, deadline: &mut Deadline) -> Result<(), NoAnswer> {
         match deadline.left() {
-            Some(left) => thread::park_timeout(left.min(WAITING_SLICE)),
+            Some(left) => sync::park_timeout(left.min(WAITING_SLICE)),
             None => {
                 let mut table = self.lock();
                 if !table.has_answer(call_id) {
@@ -363,7 +369,7 @@ impl Calls {
             table.waiting.iter_mut().find(|waiting| waiting.call_id == received.call_id)
         {
             waiting.answer = Some(answer);
-            if let Some(thread) = &waiting.thread {
+            if let Some(thread) = waiting.thread.as_ref().filter(|_| !broken(Fault::AnswerUntold)) {
                 thread.unpark();
             }
         } else {
@@ -385,13 +391,21 @@ impl Calls {
         let Some(left) = deadline.left() else {
             return Err(NoAnswer::Deadline);
         };
-        let token = self.bell.token();
+        let mut token = self.bell.token();
         // The kernel is asked whether the peer lives by who has slept in vain. A death before that is
         // told by the watch, or found after the first slice.
         let ended = if has_slept { link.ended_for_certain() } else { link.ended() };
-        reader.consumer().announce_wait();
+        if !broken(Fault::AnnouncedLate) {
+            reader.consumer().announce_wait();
+        }
         // What the peer sent before it ended is looked at after its end is certain.
         let quiet = !reader.consumer().has_data();
+        if broken(Fault::AnnouncedLate) {
+            reader.consumer().announce_wait();
+        }
+        if broken(Fault::TokenLate) {
+            token = self.bell.token();
+        }
         if let Some(departure) = ended.filter(|_| quiet) {
             reader.consumer().withdraw_wait();
             return Err(NoAnswer::Ended(departure));
@@ -416,6 +430,12 @@ impl Calls {
     /// Ends leading: the reader goes back, and a caller that sleeps is woken to lead.
     #[inline]
     fn hand_on(&self, mut reader: Box<Inbound>, call_id: u32, abandons: bool) {
+        if broken(Fault::HandOnEarly) {
+            self.lock().wake_next();
+            self.lock().reader = Some(reader);
+            self.lock().take(call_id);
+            return;
+        }
         reader.trim();
         let mut table = self.lock();
         table.reader = Some(reader);
@@ -423,7 +443,9 @@ impl Calls {
         if abandons {
             table.abandoned.push(call_id);
         }
-        table.wake_next();
+        if !broken(Fault::NoHandOn) {
+            table.wake_next();
+        }
     }
 }
 
@@ -479,7 +501,7 @@ impl Table {
 
     fn sleep_from_now_on(&mut self, call_id: u32) {
         if let Some(waiting) = self.waiting.iter_mut().find(|w| w.call_id == call_id) {
-            waiting.thread.get_or_insert_with(thread::current);
+            waiting.thread.get_or_insert_with(sync::current);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Departure, SendError};
 use crate::frame::Kind;
 use crate::note::Goodbye;
 use crate::ring::{Label, Violation};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 
 impl Link {
     /// Was the link made by a parent of this process? Then there is nothing left of it here, and
@@ -78,6 +78,9 @@ impl Link {
         if !is_first {
             return end.clone();
         }
+        if broken(Fault::GoodbyeFirst) {
+            self.segment.say_goodbye(goodbye.code());
+        }
         crate::step::reach("goodbye.closing");
         self.closed.store(true, Ordering::Relaxed);
         // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
@@ -89,7 +92,9 @@ impl Link {
         self.segment.say_goodbye(goodbye.code());
         crate::step::reach("goodbye.said");
         self.wake_own_side();
-        self.wake_far_side();
+        if !broken(Fault::ClosedQuietly) {
+            self.wake_far_side();
+        }
         end.clone()
     }
 
@@ -105,7 +110,9 @@ impl Link {
     #[inline]
     pub(crate) fn is_closed_here(&self) -> bool {
         // SYNC(closing): orders the published position before this look.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::TakenUnfenced) {
+            fence(Ordering::SeqCst);
+        }
         self.closed.load(Ordering::Relaxed)
     }
 

@@ -11,7 +11,7 @@
 mod queue;
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,7 +23,7 @@ use crate::error::SendError;
 use crate::frame::{FragmentFlags, Kind};
 use crate::ring::{Label, Lane, Producer, Refused, has_news};
 use crate::segment::link::LaneId;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Condvar, Fault, Mutex, MutexGuard, Ordering, broken};
 use crate::wait::{self, Deadline, WAITING_SLICE};
 use queue::Queued;
 pub(crate) use queue::WhenFull;
@@ -274,8 +274,14 @@ impl Outbound {
             link.calls().drain(link);
             let token = bell.token();
             let left = self.time_left(link, deadline)?;
-            Producer::announce_wait(&self.lane);
-            if moved().is_none() {
+            if !broken(Fault::RoomAnnouncedLate) {
+                Producer::announce_wait(&self.lane);
+            }
+            let found = moved();
+            if broken(Fault::RoomAnnouncedLate) {
+                Producer::announce_wait(&self.lane);
+            }
+            if found.is_none() {
                 bell.sleep(token, left.min(WAITING_SLICE));
             }
             Producer::withdraw_wait(&self.lane);

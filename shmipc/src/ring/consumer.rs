@@ -1,13 +1,11 @@
 //! The reading end of a lane. It believes nothing: each shared word is read once, checked, and what
 //! was checked is what is used.
 
-use std::ptr;
-
 use super::{FrameBuffer, Lane, Violation};
 use crate::frame::{
     self, Checksums, FRAME_ALIGNMENT as LINE, HEADER_LENGTH, Header, Kind, frame_length,
 };
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 
 /// The reading end of a lane: one for each lane in all processes.
 pub(crate) struct Consumer {
@@ -71,6 +69,10 @@ impl Consumer {
         buffer: &mut FrameBuffer,
     ) -> Result<(), Violation> {
         let length = peeked.header.length as usize;
+        if broken(Fault::RoomTooEarly) {
+            let end = self.head + frame_length(length as u64);
+            self.lane.control().head.store(end, Ordering::Release);
+        }
         let lines = buffer.prepare(length);
         let computed = match self.checksums {
             Checksums::Off => {
@@ -102,11 +104,11 @@ impl Consumer {
         let start = bytes.len();
         let length = peeked.header.length as usize;
         bytes.reserve(length);
-        let source = self.lane.payload_address(peeked.position).as_ptr();
+        let source = self.lane.payload_address(peeked.position);
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `reserve` made
-        // room at `target`, which is private, so the two do not overlap.
-        unsafe { ptr::copy_nonoverlapping(source, target, length) };
+        // room at `target`.
+        unsafe { source.read(target, length) };
         // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
         unsafe { bytes.set_len(start + length) };
         if self.checksums == Checksums::On {
@@ -160,7 +162,9 @@ impl Consumer {
     #[inline]
     pub(crate) fn producer_waits(&self) -> bool {
         // SYNC(producer-waits): orders the `head` store in `publish` before this load.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::RoomUnfenced) {
+            fence(Ordering::SeqCst);
+        }
         self.producer_waits_hint()
     }
 
@@ -175,7 +179,9 @@ impl Consumer {
     pub(crate) fn announce_wait(&self) {
         self.lane.control().consumer_waits.store(1, Ordering::Relaxed);
         // SYNC(consumer-waits): orders the store before the look for a frame that follows.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::AnnouncedUnfenced) {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Takes [`announce_wait`](Self::announce_wait) back.
@@ -222,18 +228,18 @@ impl Consumer {
     fn copy_lines(&self, peeked: &Peeked, target: &mut [u8]) {
         let length = frame_length(u64::from(peeked.header.length)) as usize;
         debug_assert_eq!(target.len(), length);
-        let source = self.lane.address(peeked.position).as_ptr();
+        let source = self.lane.address(peeked.position);
         if length == LINE {
             // A length that the compiler knows is copied without a call.
             // SAFETY: as below.
-            unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), LINE) };
+            unsafe { source.read(target.as_mut_ptr(), LINE) };
             return;
         }
         // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is
         // private and unchanged since); `take` made `target` as long as they are, and private, so the
         // two do not overlap. The producer's process may write meanwhile: the copy may then be torn,
         // which the checksum finds, and is used only after that.
-        unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
+        unsafe { source.read(target.as_mut_ptr(), target.len()) };
     }
 
     #[inline]

@@ -18,11 +18,12 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::Place;
 use crate::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
 use crate::sync::{AtomicU32, AtomicU64, Isolated};
 
-/// Least bytes in a ring: one page.
-pub(crate) const MINIMUM_CAPACITY: usize = 4 << 10;
+/// Least bytes in a ring: one page. In models two frames, as each word is one of the checker's.
+pub(crate) const MINIMUM_CAPACITY: usize = if cfg!(loom) { 128 } else { 4 << 10 };
 /// Most bytes in a ring.
 pub(crate) const MAXIMUM_CAPACITY: usize = 1 << 30;
 
@@ -49,7 +50,7 @@ const _: () = {
 #[derive(Clone)]
 pub(crate) struct Lane {
     control: NonNull<LaneControl>,
-    data: NonNull<u8>,
+    data: Place,
     /// Bytes in the ring: a power of two. Private, never read again from shared memory.
     capacity: u64,
     /// Keeps the memory mapped.
@@ -75,7 +76,7 @@ impl Lane {
     /// `capacity` is a power of two within [`MINIMUM_CAPACITY`] and [`MAXIMUM_CAPACITY`].
     pub(crate) unsafe fn new(
         control: NonNull<LaneControl>,
-        data: NonNull<u8>,
+        data: Place,
         capacity: usize,
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Self {
@@ -111,7 +112,7 @@ impl Lane {
 
     /// The address of a position's byte. It is followed by [`to_end`](Self::to_end) bytes.
     #[inline]
-    pub(crate) fn address(&self, position: u64) -> NonNull<u8> {
+    pub(crate) fn address(&self, position: u64) -> Place {
         // SAFETY: `index` is below `capacity`, so the offset stays inside the data that `Lane::new`
         // was promised; an index always fits a `usize`, as `capacity` came as one.
         unsafe { self.data.add(self.index(position) as usize) }
@@ -119,7 +120,7 @@ impl Lane {
 
     /// The address of the payload of a frame at a position: just behind its header.
     #[inline]
-    pub(crate) fn payload_address(&self, position: u64) -> NonNull<u8> {
+    pub(crate) fn payload_address(&self, position: u64) -> Place {
         let header = self.address(frame_start(position));
         // SAFETY: a multiple of 64 below the capacity, itself one, is followed by 64 bytes of data.
         unsafe { header.add(HEADER_LENGTH) }
@@ -140,20 +141,20 @@ impl Lane {
 
     #[inline]
     fn header_word(&self, position: u64, word: usize) -> &AtomicU64 {
-        let address = self.address(frame_start(position)).as_ptr().cast::<AtomicU64>();
+        let header = self.address(frame_start(position));
         // SAFETY: as in `payload_address`, 16 bytes of data follow: two words.
-        let address = unsafe { address.add(word) };
+        let place = unsafe { header.add(word * size_of::<AtomicU64>()) };
         // SAFETY: aligned to 64 (a frame's start), and alive as long as `_owner`. Where a header may be
         // looked at, its words are only touched as atomics; payloads are written over them only where
         // no header is looked for (`Producer`'s room).
-        unsafe { &*address }
+        unsafe { place.word() }
     }
 
     /// Asks for the line at a position to be made this processor's own, to be written soon. A hint
     /// that costs nothing if it was wrong.
     #[inline]
     pub(crate) fn prefetch_for_writing(&self, position: u64) {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(loom)))]
         // SAFETY: a hint: any address is allowed, nothing is read or written, and processors that do
         // not know it do nothing. (The intrinsic for it becomes a prefetch for reading where the
         // target's features do not promise this instruction.)
@@ -164,7 +165,7 @@ impl Lane {
                 options(nostack, preserves_flags, readonly)
             );
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(not(target_arch = "x86_64"), loom))]
         let _ = position;
     }
 
@@ -183,7 +184,36 @@ fn frame_start(position: u64) -> u64 {
     position & !(FRAME_ALIGNMENT as u64 - 1)
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, loom, fuzzing))]
+impl LaneControl {
+    pub(crate) fn private() -> Self {
+        Self {
+            head: Isolated(AtomicU64::new(0)),
+            consumer_waits: Isolated(AtomicU32::new(0)),
+            producer_waits: Isolated(AtomicU32::new(0)),
+            reserved: Isolated(AtomicU64::new(0)),
+        }
+    }
+}
+
+#[cfg(loom)]
+impl Lane {
+    /// A lane in this process's own memory, of words that the checker sees.
+    pub(crate) fn private(capacity: usize) -> Self {
+        struct Memory {
+            control: LaneControl,
+            data: Box<[AtomicU64]>,
+        }
+        let data = (0..capacity / 8).map(|_| AtomicU64::new(0)).collect();
+        let memory = Arc::new(Memory { control: LaneControl::private(), data });
+        let control = NonNull::from(&memory.control);
+        let data = Place::new(NonNull::from(&*memory.data).cast());
+        // SAFETY: both lead into `memory`, which is the owner.
+        unsafe { Self::new(control, data, capacity, memory) }
+    }
+}
+
+#[cfg(all(any(test, fuzzing), not(loom)))]
 impl Lane {
     /// A lane in this process's own memory.
     pub(crate) fn private(capacity: usize) -> Self {
@@ -197,18 +227,13 @@ impl Lane {
         // SAFETY: `data` is only reached through the lane's pointers.
         unsafe impl Sync for Memory {}
         let memory = Arc::new(Memory {
-            control: LaneControl {
-                head: Isolated(AtomicU64::new(0)),
-                consumer_waits: Isolated(AtomicU32::new(0)),
-                producer_waits: Isolated(AtomicU32::new(0)),
-                reserved: Isolated(AtomicU64::new(0)),
-            },
+            control: LaneControl::private(),
             data: std::cell::UnsafeCell::new(vec![Line([0; 64]); capacity / 64].into()),
         });
         let control = NonNull::from(&memory.control);
         // SAFETY: nobody else has the box yet.
         let data = unsafe { (*memory.data.get()).as_mut_ptr() };
-        let data = NonNull::new(data.cast()).expect("a box is not null");
+        let data = Place::new(NonNull::new(data.cast()).expect("a box is not null"));
         // SAFETY: both pointers lead into `memory`, which is the owner.
         unsafe { Self::new(control, data, capacity, memory) }
     }

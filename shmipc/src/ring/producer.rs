@@ -1,14 +1,11 @@
 //! The writing end of a lane.
 
-use std::ptr;
-use std::slice;
-
 use serde::Serialize;
 
-use super::{Lane, Violation};
+use super::{Lane, Place, Violation};
 use crate::codec::{self, EncodeError, EncodeFailure, Sink};
 use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Frames up to this length are made in private memory and copied into the ring in one go: the
 /// consumer looks at the header's place all the time, and each look takes the line away from who
@@ -208,7 +205,9 @@ impl Producer {
     #[inline]
     pub(crate) fn consumer_waits(&self) -> bool {
         // SYNC(consumer-waits): orders the header's store in `publish` before this load.
-        fence(Ordering::SeqCst);
+        if !broken(Fault::LookedUnfenced) {
+            fence(Ordering::SeqCst);
+        }
         self.lane.control().consumer_waits.load(Ordering::Relaxed) != 0
     }
 
@@ -258,11 +257,11 @@ impl Producer {
     #[inline]
     fn publish(&mut self, start: u64, header: Header, checksum: u32) -> u64 {
         let end = start + frame_length(u64::from(header.length));
-        if end > self.cleared {
+        if end > self.cleared && !broken(Fault::PlaceNotCleared) {
             self.clear(end);
         }
         let [mut first, mut second] = header.to_words(checksum);
-        if start != self.tail {
+        if start != self.tail && !broken(Fault::PadFirst) {
             self.lane.measure(start).store(first, Ordering::Relaxed);
             self.lane.presence(start).store(second, Ordering::Relaxed);
             let length = (start - self.tail) as u32 - HEADER_LENGTH as u32;
@@ -273,13 +272,30 @@ impl Producer {
             };
             [first, second] = pad.to_words(checksum);
         }
+        #[cfg(loom)]
+        if start != self.tail && broken(Fault::PadFirst) {
+            self.publish_pad_first(start);
+        }
         self.lane.measure(self.tail).store(first, Ordering::Relaxed);
         crate::step::reach("publish.before");
+        let order =
+            if broken(Fault::PublishRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // SYNC(present): payload, headers and the zero behind them come before it.
-        self.lane.presence(self.tail).store(second, Ordering::Release);
+        self.lane.presence(self.tail).store(second, order);
         crate::step::reach("publish.after");
         self.tail = end;
         end
+    }
+
+    #[cfg(loom)]
+    fn publish_pad_first(&mut self, start: u64) {
+        let pad =
+            Label::new(Kind::Pad, 0).header((start - self.tail) as u32 - HEADER_LENGTH as u32);
+        let [first, second] = pad.to_words(pad.checksum(&[]));
+        self.clear(start);
+        self.lane.measure(self.tail).store(first, Ordering::Relaxed);
+        self.lane.presence(self.tail).store(second, Ordering::Release);
+        self.tail = start;
     }
 
     /// Makes `end` a place where no header is: the next one's, which the consumer looks at as soon as
@@ -296,6 +312,7 @@ impl Producer {
     #[inline]
     pub(crate) fn clear_ahead(&mut self) {
         let room = self.cached_head + self.lane.capacity() - FRAME_ALIGNMENT as u64;
+        let room = if broken(Fault::ClearedTooFar) { u64::MAX } else { room };
         let most = (self.tail + CLEARED_AHEAD).min(room);
         while self.cleared < most {
             self.clear(self.cleared + FRAME_ALIGNMENT as u64);
@@ -331,7 +348,8 @@ impl Producer {
 
     /// Bytes that frames may take: a line stays back for the place of the header behind them.
     fn free(&self) -> u64 {
-        let used = self.tail - self.cached_head + FRAME_ALIGNMENT as u64;
+        let back = if broken(Fault::NoLineBack) { 0 } else { FRAME_ALIGNMENT as u64 };
+        let used = self.tail - self.cached_head + back;
         self.lane.capacity().saturating_sub(used)
     }
 
@@ -383,7 +401,7 @@ impl Sink for SmallSink<'_> {
 /// Payload bytes on their way into the ring, behind the place of their header.
 struct RingSink {
     /// Where the payload starts.
-    payload: *mut u8,
+    payload: Place,
     /// Payload bytes for which there is room.
     room: usize,
     written: usize,
@@ -394,7 +412,7 @@ impl RingSink {
     #[inline]
     fn new(lane: &Lane, start: u64, room: u64) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
-        let payload = lane.payload_address(start).as_ptr();
+        let payload = lane.payload_address(start);
         Self { payload, room: room as usize - HEADER_LENGTH, written: 0 }
     }
 
@@ -404,9 +422,8 @@ impl RingSink {
         // SAFETY: `written <= room`, so the pointer stays inside the room or just past it.
         let next = unsafe { self.payload.add(self.written) };
         // SAFETY: as many bytes from `next` on (`put` has checked) are free room of the ring that only
-        // this process's one producer writes (`Producer::new`), and `bytes` is private memory, so they
-        // do not overlap.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), next, bytes.len()) };
+        // this process's one producer writes (`Producer::new`).
+        unsafe { next.write(bytes) };
         crate::step::reach("encode");
         self.written += bytes.len();
     }
@@ -421,8 +438,9 @@ impl RingSink {
         }
         // SAFETY: just written, inside the data. The consumer's process could change the bytes, which
         // it never does if it is correct; they are only hashed, so a wrong one costs a wrong checksum.
-        let payload = unsafe { slice::from_raw_parts(self.payload, self.written) };
-        (header, header.checksum(payload))
+        let checksum =
+            unsafe { self.payload.show(self.written, |payload| header.checksum(payload)) };
+        (header, checksum)
     }
 }
 

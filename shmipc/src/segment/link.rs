@@ -10,6 +10,9 @@
 //! 4096  the lanes' rings, in the lanes' order
 //! ```
 
+#[cfg(loom)]
+mod modelled;
+
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ use crate::frame::Checksums;
 use crate::liveness::{self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE};
 use crate::name::link_name;
 use crate::options::check_max_message;
-use crate::ring::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::ring::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY, Place};
 use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
 use crate::sys::FileFacts;
 
@@ -68,12 +71,12 @@ struct LinkMemory {
     max_message: AtomicU64,
     client_pid: AtomicU32,
     flags: AtomicU32,
-    reserved: [AtomicU64; 8],
+    reserved: [AtomicU64; if cfg!(loom) { 0 } else { 8 }],
     client: Isolated<ClientWords>,
     server: Isolated<ServerWords>,
     bells: [BellMemory; 4],
     lanes: [LaneControl; 4],
-    counters: [AtomicU64; 80],
+    counters: [AtomicU64; if cfg!(loom) { 0 } else { 80 }],
 }
 
 #[repr(C)]
@@ -263,6 +266,10 @@ impl LinkSegment {
         admits: impl Fn(&FileFacts) -> bool,
         fits: impl Fn(&LinkOptions) -> bool,
     ) -> Result<Self, LinkFault> {
+        #[cfg(loom)]
+        if let Some(link) = Self::take_offered(id) {
+            return Ok(link);
+        }
         let name = link_name(id);
         let mapping = Mapping::open(&name, PAGE, admits).map_err(LinkFault::Segment)?;
         let memory = mapping.place::<LinkMemory>(0).ok_or(LinkFault::Damaged("no header"))?;
@@ -326,15 +333,20 @@ impl LinkSegment {
     pub(crate) fn lane(&self, id: LaneId) -> Option<Lane> {
         let control = NonNull::from(self.memory().lanes.get(id as usize)?);
         let capacity = self.options.ring(id);
-        let offset = self.options.ring_offset(id);
-        // Both ends of the ring lie inside the mapping: `segment_length` was made or checked so.
-        self.mapping.place::<u8>(offset + capacity - 1)?;
-        let data = self.mapping.place::<u8>(offset)?;
+        let data = self.ring(id, capacity)?;
         // SAFETY: control words and `capacity` bytes lie inside the mapping, which is the owner and
         // page-aligned, as are the offsets: a page and whole rings of 4 KiB at least;
         // the capacity was checked by `read_options` or by the builder. That there is one producer
         // and one consumer is up to `link::Link`, the only caller.
         Some(unsafe { Lane::new(control, data, capacity, self.mapping.clone()) })
+    }
+
+    #[cfg(not(loom))]
+    fn ring(&self, id: LaneId, capacity: usize) -> Option<Place> {
+        let offset = self.options.ring_offset(id);
+        // Both ends of the ring lie inside the mapping: `segment_length` was made or checked so.
+        self.mapping.place::<u8>(offset + capacity - 1)?;
+        self.mapping.place::<u8>(offset).map(Place::new)
     }
 
     /// One of the link's doorbells.
@@ -430,7 +442,7 @@ fn let_in(mapping: &Mapping, server: ServerIdentity) -> Result<(), SegmentError>
     }
     if let Some(gid) = server.admitted_group {
         // Who is no member is refused by the server, which sees it.
-        drop(crate::sys::set_group(mapping.file(), gid));
+        drop(mapping.set_group(gid));
     }
     mapping.admit(&[server.uid], None)
 }

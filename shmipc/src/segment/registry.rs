@@ -17,9 +17,13 @@
 //! server.
 
 mod bind;
+#[cfg(loom)]
+mod modelled;
 mod view;
 
 pub(crate) use bind::{Offer, Registry, RegistryOptions};
+#[cfg(loom)]
+pub(crate) use modelled::private;
 pub(crate) use view::{Obstacle, RegistryView, SlotClaim};
 
 use serde::{Deserialize, Serialize};
@@ -29,13 +33,13 @@ use crate::message::{ShmMessage, Variant};
 use crate::sync::{AtomicU32, AtomicU64, Isolated};
 
 /// Words of ready bits; the summary's last bit is the hand-over's.
-pub(super) const READY_WORDS: usize = 63;
+pub(super) const READY_WORDS: usize = if cfg!(loom) { 1 } else { 63 };
 /// Most links that a registry can tell apart.
 pub(crate) const MAXIMUM_LINKS: usize = READY_WORDS * 64;
 /// The summary's bit for a slot made ready.
 pub(super) const HAND_OVER_BIT: u64 = 1 << 63;
 /// Clients that can be in the middle of connecting at one time; more wait for their turn.
-pub(super) const SLOTS: usize = 64;
+pub(super) const SLOTS: usize = if cfg!(loom) { 1 } else { 64 };
 /// Most bytes in a schema.
 const MAXIMUM_SCHEMA: usize = 1 << 20;
 

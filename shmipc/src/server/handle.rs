@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::builder::Settings;
@@ -15,6 +14,7 @@ use crate::message::ShmMessage;
 use crate::options::DEFAULT_DEADLINE;
 use crate::peer::Peer;
 use crate::segment::registry::Registry;
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
 
 /// A broadcast's buffer above this is given back.
 const KEPT_BUFFER: usize = 1 << 20;

@@ -17,9 +17,10 @@ use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::segment::SegmentError;
-use crate::segment::link::{BellId, LinkFault, LinkOptions, LinkSegment};
+use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
 use crate::segment::registry::Offer;
 use crate::session::{Progress, Session};
+use crate::sync::{Fault, broken};
 use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
 
 pub(super) struct Listener<P: ShmMessage> {
@@ -91,6 +92,10 @@ impl<P: ShmMessage> Listener<P> {
                 let answer = self.take_on(offer);
                 registry.answer(offer, answer.as_ref().map(|_| ()));
                 if let Ok(index) = answer {
+                    // After the answer: who is woken by the bell looks for it once and sleeps on.
+                    if !broken(Fault::AnswerRungEarly) {
+                        self.tell_answer(index);
+                    }
                     self.welcome(index);
                 }
             }
@@ -178,8 +183,14 @@ impl<P: ShmMessage> Listener<P> {
     fn sleep(&self) {
         let registry = &self.shared.registry;
         let token = registry.bell().token();
-        registry.announce_wait();
-        if !registry.has_ready() && !self.shared.is_stopping() {
+        if !broken(Fault::ListenerLate) {
+            registry.announce_wait();
+        }
+        let quiet = !registry.has_ready() && !self.shared.is_stopping();
+        if broken(Fault::ListenerLate) {
+            registry.announce_wait();
+        }
+        if quiet {
             registry.bell().sleep(token, self.slice());
         }
         registry.withdraw_wait();
@@ -236,7 +247,6 @@ impl<P: ShmMessage> Listener<P> {
         let attention = Attention::Local(self.shared.registry.clone(), index);
         segment.accept(index, id);
         crate::step::reach("hand-over.accepted");
-        let bell = segment.bell(BellId::ClientReplies);
         let (link, inbound) =
             Link::new(segment, id, attention, settings.manner).map_err(|_| Refusal::BadLink)?;
         self.last_id = id;
@@ -249,10 +259,28 @@ impl<P: ShmMessage> Listener<P> {
         if let Some(place) = self.sessions.get_mut(index) {
             *place = Some(session);
         }
-        if let Some(bell) = bell {
-            bell.ring();
+        if broken(Fault::AnswerRungEarly) {
+            self.tell_answer(index);
         }
         Ok(index)
+    }
+
+    /// Wakes the client that waits for its offer's answer.
+    fn tell_answer(&self, index: usize) {
+        if let Some(Some(session)) = self.sessions.get(index) {
+            session.link().ring_for_data(LaneId::RepliesToClient);
+        }
+    }
+
+    #[cfg(all(test, loom))]
+    pub(super) fn take_on_private(&mut self, segment: LinkSegment) {
+        let attention = Attention::Local(self.shared.registry.clone(), 0);
+        let manner = self.shared.settings.manner;
+        let (link, inbound) = Link::new(segment, 1, attention, manner).expect("geometry");
+        self.shared.links().insert(1, link.clone());
+        let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
+        self.sessions.push(Some(Session::new(link, inbound, context)));
+        self.activate(0);
     }
 
     fn welcome(&mut self, index: usize) {

@@ -8,7 +8,7 @@ use crate::error::SendError;
 use crate::frame::Kind;
 use crate::link::Link;
 use crate::ring::{Label, Producer, Refused};
-use crate::sync::Ordering;
+use crate::sync::{Fault, Ordering, broken};
 
 /// A message that waits for room.
 pub(super) struct Queued {
@@ -266,9 +266,14 @@ impl Outbound {
             state.armed = true;
             // First, so that whoever is woken by the announcement finds it.
             self.queue_busy.store(1, Ordering::Relaxed);
-            Producer::announce_wait(&self.lane);
+            if !broken(Fault::QueueAnnouncedLate) {
+                Producer::announce_wait(&self.lane);
+            }
             // Room that came just before the announcement rings no bell.
             blocked = write_queue(state)?;
+            if broken(Fault::QueueAnnouncedLate) {
+                Producer::announce_wait(&self.lane);
+            }
         }
         if !blocked && state.armed {
             state.armed = false;

@@ -15,7 +15,7 @@ use crate::error::{BindError, Refusal};
 use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::name::{link_name, registry_name};
 use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 use crate::sys;
 
 /// How long several processes that bind one name at the same time may get in each other's way.
@@ -161,6 +161,18 @@ impl Registry {
         crate::step::reach("bind.published");
     }
 
+    #[cfg(loom)]
+    pub(super) fn private(
+        mapping: Arc<Mapping>,
+        memory: NonNull<RegistryMemory>,
+        bell: Bell,
+        options: RegistryOptions,
+    ) -> Self {
+        let schema = Vec::new();
+        let told = Told { options, fingerprint: 1, generation: 1, admitted_group: 0, schema };
+        Self { mapping, memory, bell, told, released: false.into() }
+    }
+
     fn memory(&self) -> &RegistryMemory {
         // SAFETY: inside `mapping` (checked by `place` in `prepare`), all atomics.
         unsafe { self.memory.as_ref() }
@@ -240,6 +252,9 @@ impl Registry {
             Err(Refusal::BadLink) => ANSWER_BAD_LINK,
             Err(Refusal::NotAdmitted) => ANSWER_NOT_ADMITTED,
         };
+        if broken(Fault::AnsweredEarly) {
+            split(offer.link_id, &slot.answered);
+        }
         slot.answer.store(code, Ordering::Relaxed);
         crate::step::reach("hand-over.answering");
         // SYNC(answer): the id is random and written last, so who finds its own finds its answer.
@@ -297,10 +312,15 @@ impl Drop for Registry {
 pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
     let (word, bit) = (index / 64, index % 64);
     if let Some(ready) = memory.ready.get(word).filter(|_| word < READY_WORDS) {
+        if broken(Fault::SummaryFirst) {
+            summon(memory, bell, 1 << word);
+        }
         // SYNC(ready): what this side published before is visible to who takes the bit.
         ready.fetch_or(1 << bit, Ordering::Release);
         crate::step::reach("ring.marked");
-        summon(memory, bell, 1 << word);
+        if !broken(Fault::SummaryFirst) {
+            summon(memory, bell, 1 << word);
+        }
     }
 }
 

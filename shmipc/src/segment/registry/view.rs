@@ -14,7 +14,7 @@ use crate::options;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::segment::link::ServerIdentity;
 use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Fault, Ordering, broken, fence};
 use crate::sys;
 
 /// Why there is no server to hand a link to.
@@ -89,6 +89,17 @@ impl RegistryView {
             bell.ok_or_else(|| Obstacle::Damaged { what: "a doorbell that is none".into() })?;
         let pid = words.pid.load(Ordering::Relaxed);
         Ok(Self { mapping, memory, bell, options, pid, cleaned_up: AtomicBool::new(false) })
+    }
+
+    #[cfg(loom)]
+    pub(super) fn private(
+        mapping: Arc<Mapping>,
+        memory: NonNull<RegistryMemory>,
+        bell: Bell,
+        options: RegistryOptions,
+    ) -> Self {
+        let pid = std::process::id();
+        Self { mapping, memory, bell, options, pid, cleaned_up: AtomicBool::new(false) }
     }
 
     fn memory(&self) -> &RegistryMemory {
@@ -173,6 +184,11 @@ impl SlotClaim<'_> {
 
     /// Offers the announced link to the server.
     pub(crate) fn offer(&self) {
+        if broken(Fault::OfferedEarly) {
+            summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
+            self.slot.request.store(REQUEST_READY, Ordering::Release);
+            return;
+        }
         self.slot.request.store(REQUEST_READY, Ordering::Release);
         crate::step::reach("hand-over.offered");
         summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
