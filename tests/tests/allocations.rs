@@ -38,7 +38,7 @@ with_both_doorbells!(
 /// Of so many runs one must be exact. What is not a message's cost comes now and then: the thread that
 /// bounds sleeps is started when a conversation first sleeps, and with `Doorbell::Event` a sleep that
 /// runs out costs an error that `raw_sync` allocates.
-const RUNS: u32 = 6;
+const RUNS: u32 = 20;
 
 /// Has `case` send `count` messages to a server with these options, and expects so many allocations
 /// for each message on the client's and on the server's side.
