@@ -8,8 +8,11 @@
 //! arms twenty timers a second.
 //!
 //! Who is not woken within [`PATIENCE`] is not in a conversation: such a sleeper bounds its next sleep
-//! with a timer of its own ([`crate::doorbell`]), and the thread ends soon after. So idle processes have
-//! no wake-ups on this account.
+//! with a timer of its own ([`crate::doorbell`]). While nobody sleeps here the thread sleeps without a
+//! bound. So idle processes have no wake-ups on this account.
+//!
+//! The thread starts with the process's first link and ends soon after the last ([`Stay`]), so that no
+//! message pays for either.
 
 use std::sync::PoisonError;
 use std::thread;
@@ -23,8 +26,12 @@ use crate::sys;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 /// Between two rings for a sleeper that is overdue and still there.
 const AGAIN: Duration = Duration::from_millis(1);
-/// How long the thread stays when nobody sleeps.
+/// How long the thread stays after the last link: who connects again and again shall not start one
+/// each time.
 const LINGER: Duration = Duration::from_millis(500);
+/// Sleepers of one link at a time, hardly ever more: its listener, one who waits for replies, and a few
+/// who wait for room or for each other.
+const SLEEPERS: usize = 8;
 
 struct Sleeper {
     key: u64,
@@ -42,11 +49,20 @@ unsafe impl Send for Word {}
 pub(crate) struct Alarm {
     sleepers: Vec<Sleeper>,
     last_key: u64,
-    /// Until when the thread sleeps if nobody tells it anything; `None`: there is no thread.
-    planned: Option<Instant>,
+    /// How many [`Stay`]s there are.
+    stays: usize,
+    thread: Thread,
 }
 
-static ALARM: Mutex<Alarm> = Mutex::new(Alarm { sleepers: Vec::new(), last_key: 0, planned: None });
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thread {
+    Absent,
+    /// Sleeps until this moment or until it is told something; without a moment, until then.
+    Sleeps(Option<Instant>),
+}
+
+static ALARM: Mutex<Alarm> =
+    Mutex::new(Alarm { sleepers: Vec::new(), last_key: 0, stays: 0, thread: Thread::Absent });
 static EARLIER: Condvar = Condvar::new();
 
 pub(crate) fn lock() -> MutexGuard<'static, Alarm> {
@@ -57,7 +73,39 @@ impl Alarm {
     /// For a forked child, which has neither the thread nor the sleepers.
     pub(crate) fn forget_all(&mut self) {
         self.sleepers.clear();
-        self.planned = None;
+        self.thread = Thread::Absent;
+    }
+}
+
+/// Keeps the thread while a link is there.
+pub(crate) struct Stay(());
+
+impl Stay {
+    /// Where no thread can be started, sleeps are bounded by the kernel's timers.
+    pub(crate) fn new() -> Self {
+        let mut alarm = lock();
+        alarm.stays += 1;
+        // A link has few sleepers at a time, however many threads use it: no sleep allocates.
+        let room = (SLEEPERS * alarm.stays).saturating_sub(alarm.sleepers.len());
+        alarm.sleepers.reserve(room);
+        // In models no time passes: nothing is bounded.
+        if alarm.thread == Thread::Absent && !cfg!(loom) {
+            let builder = thread::Builder::new().name("shmipc-alarm".into());
+            if builder.spawn(run).is_ok() {
+                alarm.thread = Thread::Sleeps(None);
+            }
+        }
+        Self(())
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let mut alarm = lock();
+        alarm.stays -= 1;
+        if alarm.stays == 0 {
+            EARLIER.notify_one();
+        }
     }
 }
 
@@ -81,17 +129,13 @@ impl Registered {
     /// `None` where there is no thread to ring.
     fn new(word: &AtomicU32, until: Instant) -> Option<Self> {
         let mut alarm = lock();
-        match alarm.planned {
-            None => {
-                let builder = thread::Builder::new().name("shmipc-alarm".into());
-                builder.spawn(run).ok()?;
-                alarm.planned = Some(until);
-            }
-            Some(planned) if until < planned => {
-                alarm.planned = Some(until);
+        match alarm.thread {
+            Thread::Absent => return None,
+            Thread::Sleeps(Some(planned)) if planned <= until => {}
+            Thread::Sleeps(_) => {
+                alarm.thread = Thread::Sleeps(Some(until));
                 EARLIER.notify_one();
             }
-            Some(_) => {}
         }
         alarm.last_key += 1;
         let key = alarm.last_key;
@@ -111,47 +155,55 @@ impl Drop for Registered {
 
 /// The alarm's thread.
 fn run() {
-    /// However the thread ends, the next sleeper starts another.
+    /// However the thread ends, the next link starts another.
     struct Ended;
     impl Drop for Ended {
         fn drop(&mut self) {
-            lock().planned = None;
+            lock().thread = Thread::Absent;
         }
     }
     // Dropped after the lock's guard below, as it was made before.
     let ended = Ended;
     let mut alarm = lock();
-    let mut lonely = None;
+    let mut alone_since = None;
     loop {
         let now = Instant::now();
-        for sleeper in alarm.sleepers.iter_mut().filter(|sleeper| sleeper.until <= now) {
+        let mut until = alarm.ring_for_overdue(now);
+        if alarm.stays > 0 || until.is_some() {
+            alone_since = None;
+        } else {
+            let end = *alone_since.get_or_insert(now) + LINGER;
+            if now >= end {
+                // Under the lock, so that a link that comes now starts another thread.
+                alarm.thread = Thread::Absent;
+                std::mem::forget(ended);
+                return;
+            }
+            until = Some(end);
+        }
+        alarm.thread = Thread::Sleeps(until);
+        alarm = match until {
+            Some(until) => {
+                let left = until.saturating_duration_since(now);
+                EARLIER.wait_timeout(alarm, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => EARLIER.wait(alarm).unwrap_or_else(PoisonError::into_inner),
+        };
+    }
+}
+
+impl Alarm {
+    /// Answers when to look again.
+    fn ring_for_overdue(&mut self, now: Instant) -> Option<Instant> {
+        for sleeper in self.sleepers.iter_mut().filter(|sleeper| sleeper.until <= now) {
             // SAFETY: registered, so its sleeper still borrows the word; it leaves the list only under
-            // this lock.
+            // the lock, which whoever has an `Alarm` holds.
             ring(unsafe { &*sleeper.word.0 });
             // Until it has left the list by itself: the word is shared, and a peer that puts its old
             // value back would otherwise have a sleeper that only just begins sleep without end.
             sleeper.until = now + AGAIN;
         }
-        let next = alarm.sleepers.iter().map(|sleeper| sleeper.until).min();
-        let until = match next {
-            Some(next) => {
-                lonely = None;
-                next
-            }
-            None => {
-                let since = *lonely.get_or_insert(now);
-                if now >= since + LINGER {
-                    // Under the lock, so that whoever registers now starts another thread.
-                    alarm.planned = None;
-                    std::mem::forget(ended);
-                    return;
-                }
-                since + LINGER
-            }
-        };
-        alarm.planned = Some(until);
-        let waited = EARLIER.wait_timeout(alarm, until.saturating_duration_since(now));
-        alarm = waited.unwrap_or_else(PoisonError::into_inner).0;
+        self.sleepers.iter().map(|sleeper| sleeper.until).min()
     }
 }
 
@@ -169,6 +221,7 @@ mod tests {
 
     #[test]
     fn a_sleep_that_nobody_ends_ends_by_itself() {
+        let _stay = Stay::new();
         let word = AtomicU32::new(7);
         for _ in 0..5 {
             let started = Instant::now();
@@ -182,6 +235,7 @@ mod tests {
 
     #[test]
     fn an_earlier_sleeper_does_not_wait_for_a_later_one() {
+        let _stay = Stay::new();
         let long = Arc::new(AtomicU32::new(0));
         let for_thread = Arc::clone(&long);
         let sleeper = thread::spawn(move || sleep(&for_thread, 0, PATIENCE));
@@ -192,6 +246,7 @@ mod tests {
 
     #[test]
     fn a_word_that_changed_is_not_slept_on() {
+        let _stay = Stay::new();
         let word = AtomicU32::new(1);
         // A watchdog by construction: nothing but the alarm would end a sleep.
         sleep(&word, 0, PATIENCE);
@@ -203,6 +258,7 @@ mod tests {
     fn a_word_that_is_put_back_does_not_keep_its_sleeper() {
         let (done, watchdog) = std::sync::mpsc::channel();
         thread::spawn(move || {
+            let _stay = Stay::new();
             let word = AtomicU32::new(0);
             let registered = Registered::new(&word, Instant::now()).expect("a thread");
             while word.load(Ordering::Relaxed) == 0 {
@@ -220,6 +276,7 @@ mod tests {
     #[test]
     fn no_sleeper_is_forgotten() {
         for _ in 0..2 {
+            let _stay = Stay::new();
             let sleepers = (0..16_u64).map(|number| {
                 thread::spawn(move || {
                     let word = AtomicU32::new(0);

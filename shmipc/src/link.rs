@@ -9,7 +9,8 @@ mod send;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::doorbell::Bell;
+use crate::alarm::Stay;
+use crate::doorbell::{Bell, Doorbell};
 use crate::error::Departure;
 use crate::ring::{Consumer, Producer};
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
@@ -80,6 +81,7 @@ pub(crate) struct Link {
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
     watch: real::OnceLock<Watch>,
+    _alarm: Option<Stay>,
     /// Tells whether a parent of this process made the link.
     generation: u32,
     /// For threads that must outlive a call on this link.
@@ -131,6 +133,7 @@ impl Link {
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: real::OnceLock::new(),
+            _alarm: (segment.options().doorbell == Doorbell::Futex).then(Stay::new),
             generation: crate::fork::generation(),
             own: own.clone(),
             segment,

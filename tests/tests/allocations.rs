@@ -12,10 +12,8 @@ use shmipc_tests::{Watchdog, unique_name, with_both_doorbells};
 const COUNTED: &str = env!("CARGO_BIN_EXE_counted");
 
 with_both_doorbells!(
-    #[ignore = "the alarm thread may start meanwhile: run alone"]
     a_borrowed_notice_costs_nothing,
     a_borrowed_call_costs_nothing,
-    #[ignore = "the alarm thread may start meanwhile: run alone"]
     an_owned_notice_costs_its_string,
     an_owned_call_costs_its_string,
     a_string_as_reply_costs_its_caller_one,
@@ -35,24 +33,34 @@ with_both_doorbells!(
     callers_at_once_cost_nothing,
 );
 
-/// Of so many runs one must be exact. What is not a message's cost comes now and then: the thread that
-/// bounds sleeps is started when a conversation first sleeps, and with `Doorbell::Event` a sleep that
-/// runs out costs an error that `raw_sync` allocates.
-const RUNS: u32 = 20;
+/// Of so many runs with [`Doorbell::Event`] one must be exact: a sleep that runs out now and then costs
+/// an error that `raw_sync` allocates. With the futex the first must be.
+const EVENT_RUNS: u32 = 10;
 
 /// Has `case` send `count` messages to a server with these options, and expects so many allocations
 /// for each message on the client's and on the server's side.
 fn expect(case: &str, doorbell: Doorbell, count: u64, options: &[&str], each: [u64; 2]) {
-    let _watchdog = Watchdog::start(120);
     let expected = format!("client {} server {}", each[0] * count, each[1] * count);
-    let mut spent = String::new();
-    for _ in 0..RUNS {
-        spent = run(case, doorbell, count, options);
-        if spent == expected {
+    expect_one_of(case, doorbell, count, options, &[expected]);
+}
+
+fn expect_one_of(
+    case: &str,
+    doorbell: Doorbell,
+    count: u64,
+    options: &[&str],
+    expected: &[String],
+) {
+    let _watchdog = Watchdog::start(120);
+    let runs = if doorbell == Doorbell::Event { EVENT_RUNS } else { 1 };
+    let mut spent = Vec::new();
+    for _ in 0..runs {
+        spent.push(run(case, doorbell, count, options));
+        if spent.last().is_some_and(|spent| expected.contains(spent)) {
             return;
         }
     }
-    assert_eq!(spent, expected, "{case}, {count} messages");
+    panic!("{case}, {count} messages: {spent:?} instead of {expected:?}");
 }
 
 fn run(case: &str, doorbell: Doorbell, count: u64, options: &[&str]) -> String {
@@ -63,7 +71,7 @@ fn run(case: &str, doorbell: Doorbell, count: u64, options: &[&str]) -> String {
     let mut server = PeerProcess::start(COUNTED, &serve).unwrap();
     assert_eq!(server.line().unwrap(), "ready");
     let count = count.to_string();
-    let send = [&["send", case, &name, &count], options].concat();
+    let send = [&["send", case, &name, &count, bell], options].concat();
     let mut client = PeerProcess::start(COUNTED, &send).unwrap();
     let spent = client.line().unwrap();
     assert!(client.wait().unwrap());
@@ -139,6 +147,9 @@ fn a_question_to_the_client_costs_nothing(doorbell: Doorbell) {
     expect("ask-back", doorbell, 1000, &[], [0, 0]);
 }
 
+/// But for memory for the replies to others that whoever leads has taken, kept for the next: as many
+/// as ever were there at the same time, so that each of four callers may have its first one late.
 fn callers_at_once_cost_nothing(doorbell: Doorbell) {
-    expect("lent-call-threads", doorbell, 4000, &[], [0, 0]);
+    let few: Vec<_> = (0..=8).map(|client| format!("client {client} server 0")).collect();
+    expect_one_of("lent-call-threads", doorbell, 4000, &[], &few);
 }

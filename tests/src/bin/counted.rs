@@ -40,19 +40,22 @@ fn main() -> Outcome {
             let patience = Duration::from_secs(60);
             let spin = spin(options)?;
             let count = count.parse()?;
+            let doorbell = doorbell(options);
             if case.starts_with("lent-") {
-                send_lent(
-                    case,
-                    &tuned(Client::builder(name).deadline(patience), spin).connect()?,
-                    count,
-                )
+                let client = tuned(Client::builder(name).deadline(patience), spin).connect()?;
+                send_lent(case, &client, count, doorbell)
             } else {
                 let builder = Client::builder(name).deadline(patience).serve_events(Listening);
-                send_owned(case, &tuned(builder, spin).connect()?, count)
+                send_owned(case, &tuned(builder, spin).connect()?, count, doorbell)
             }
         }
         other => Err(format!("what is {other:?}?").into()),
     }
+}
+
+fn doorbell(options: &[&str]) -> Doorbell {
+    let event = options.contains(&"doorbell=event");
+    if event { Doorbell::Event } else { Doorbell::Futex }
 }
 
 /// `spin=MICROSECONDS`, of both sides.
@@ -75,9 +78,9 @@ fn served<P: ShmMessage>(
     if let Some(budget) = spin(options)? {
         builder = builder.spin(budget);
     }
+    builder = builder.doorbell(doorbell(options));
     for option in options {
         builder = match option.split_once('=') {
-            Some(("doorbell", "event")) => builder.doorbell(Doorbell::Event),
             Some(("ring", bytes)) => builder.ring_size(bytes.parse()?),
             _ => builder,
         };
@@ -115,23 +118,37 @@ fn measure(
     Ok(())
 }
 
-/// Waits until the thread that watches the peer, of process `pid`, sleeps: it starts by itself with the
-/// link and allocates as it does.
-fn settle(pid: u32) -> Outcome {
-    loop {
-        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let status = fs::read_to_string(task?.path().join("status"))?;
-            if status.starts_with("Name:\tshmipc-watch\n") && status.contains("State:\tS") {
-                return Ok(());
-            }
-        }
-        thread::sleep(Duration::from_millis(1));
+/// Waits until the threads that come with a link sleep, in this process and the server `pid`: they start
+/// by themselves and allocate as they do.
+fn settle(server: u32, listens: bool, doorbell: Doorbell) -> Outcome {
+    let own = std::process::id();
+    let mut threads = vec![(own, "shmipc-watch"), (server, "shmipc-watch")];
+    if doorbell == Doorbell::Futex {
+        threads.extend([(own, "shmipc-alarm"), (server, "shmipc-alarm")]);
     }
+    if listens {
+        threads.push((own, "shmipc-events"));
+    }
+    for (pid, name) in threads {
+        while !sleeps(pid, name)? {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
 }
 
-fn send_owned(case: &str, client: &Client<Owned>, count: u64) -> Outcome {
-    settle(std::process::id())?;
-    settle(client.server_pid())?;
+fn sleeps(pid: u32, name: &str) -> Outcome<bool> {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(task?.path().join("status"))?;
+        if status.starts_with(&format!("Name:\t{name}\n")) && status.contains("State:\tS") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn send_owned(case: &str, client: &Client<Owned>, count: u64, doorbell: Doorbell) -> Outcome {
+    settle(client.server_pid(), true, doorbell)?;
     let size = if case.ends_with("large") { 300_000 } else { TEXT.len() };
     // Made before anything is counted: what a caller puts into a message is the caller's.
     let texts: Vec<String> = (0..2 * count).map(|_| TEXT.repeat(size / TEXT.len())).collect();
@@ -169,9 +186,13 @@ fn send_owned(case: &str, client: &Client<Owned>, count: u64) -> Outcome {
     }
 }
 
-fn send_lent(case: &str, client: &Client<Lent<'static>>, count: u64) -> Outcome {
-    settle(std::process::id())?;
-    settle(client.server_pid())?;
+fn send_lent(
+    case: &str,
+    client: &Client<Lent<'static>>,
+    count: u64,
+    doorbell: Doorbell,
+) -> Outcome {
+    settle(client.server_pid(), false, doorbell)?;
     let server = || Ok(client.allocations()?);
     let pixels = |size: usize| vec![7; size];
     let call = |pixels: &[u8]| -> Outcome {
