@@ -201,12 +201,15 @@ pub(crate) fn dispatch<P: ShmMessage>(
         call_id => Responder::link(link, call_id),
     };
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        match codec::decode::<P::Borrowed<'_>>(payload) {
-            Ok(message) => {
+        let mut message = None;
+        let decoded = codec::decode_into::<P::Borrowed<'_>>(payload, &mut message);
+        match (message, decoded) {
+            (Some(message), Ok(())) => {
                 service.handle(cx, message, responder(call_id));
             }
+            (None, Ok(())) => link.fail(call_id, &Failure::Undecodable("no value".to_owned())),
             // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
-            Err(error) => link.fail(call_id, &Failure::Undecodable(error.to_string())),
+            (_, Err(error)) => link.fail(call_id, &Failure::Undecodable(error.to_string())),
         }
     }));
     if let Err(panic) = ran {

@@ -106,7 +106,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
         deserialize_u8(), deserialize_u16(), deserialize_u32(), deserialize_u64(),
         deserialize_u128(),
         deserialize_f32(), deserialize_f64(), deserialize_char(),
-        deserialize_str(), deserialize_bytes(),
+        deserialize_bytes(),
         deserialize_option(), deserialize_unit(),
         deserialize_unit_struct(name: &'static str),
         deserialize_newtype_struct(name: &'static str),
@@ -115,6 +115,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
         deserialize_struct(name: &'static str, fields: &'static [&'static str]),
         deserialize_enum(name: &'static str, variants: &'static [&'static str]),
         deserialize_identifier(), deserialize_ignored_any(),
+    }
+
+    /// As bytes, which the codec writes the same way: most text is ASCII, which is faster to tell than
+    /// to check as UTF-8 character by character.
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_bytes(Text(visitor))
     }
 
     /// As a borrowed string, of which the visitor makes its own: the codec would fill a new buffer with
@@ -209,6 +216,37 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
     #[inline]
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         self.budget.nested(|| self.inner.visit_enum(Bounded::new(access, self.budget)))
+    }
+}
+
+/// A visitor that is given text as bytes.
+struct Text<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Text<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(formatter)
+    }
+
+    #[inline]
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
+        if bytes.is_ascii() {
+            // SAFETY: ASCII is UTF-8, as was found just now; the bytes are private to this process.
+            return self.0.visit_borrowed_str(unsafe { std::str::from_utf8_unchecked(bytes) });
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.0.visit_borrowed_str(text),
+            Err(error) => Err(E::custom(format_args!("a text that is not UTF-8: {error}"))),
+        }
+    }
+
+    #[inline]
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<V::Value, E> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.0.visit_str(text),
+            Err(error) => Err(E::custom(format_args!("a text that is not UTF-8: {error}"))),
+        }
     }
 }
 
