@@ -126,12 +126,17 @@ pub fn unknown_variant(variant: u32) -> DecodeError {
 
 /// Who handles the messages of one endpoint: a handler, a closure, or nobody.
 pub(crate) trait Service<P: ShmMessage>: Send {
+    /// Decodes a message and handles it. Both in one function, so that a message is handled where it
+    /// was decoded: moved from one to the other it costs more than it took to decode.
+    ///
+    /// # Errors
+    /// The payload is no message; nobody saw it.
     fn handle(
         &mut self,
         cx: &Context<P>,
-        message: P::Borrowed<'_>,
+        payload: &[u8],
         responder: Responder<'_>,
-    ) -> Responded;
+    ) -> Result<Responded, DecodeError>;
     fn peer_arrived(&mut self, cx: &Context<P>);
     fn peer_departed(&mut self, cx: &Context<P>, departure: &Departure);
     fn messages_missed(&mut self, cx: &Context<P>, count: u64);
@@ -144,10 +149,11 @@ impl<P: Dispatch<H>, H: Send> Service<P> for HandlerService<H> {
     fn handle(
         &mut self,
         cx: &Context<P>,
-        message: P::Borrowed<'_>,
+        payload: &[u8],
         responder: Responder<'_>,
-    ) -> Responded {
-        P::dispatch(&mut self.0, cx, message, responder)
+    ) -> Result<Responded, DecodeError> {
+        let message = codec::decode(payload)?;
+        Ok(P::dispatch(&mut self.0, cx, message, responder))
     }
 
     fn peer_arrived(&mut self, cx: &Context<P>) {
@@ -174,12 +180,13 @@ where
     fn handle(
         &mut self,
         cx: &Context<P>,
-        message: P::Borrowed<'_>,
+        payload: &[u8],
         responder: Responder<'_>,
-    ) -> Responded {
+    ) -> Result<Responded, DecodeError> {
+        let message: P::Borrowed<'_> = codec::decode(payload)?;
         let variant = P::variant_index(&message);
         let reply = (self.0)(cx, message);
-        P::respond(reply, variant, responder)
+        Ok(P::respond(reply, variant, responder))
     }
 
     fn peer_arrived(&mut self, _cx: &Context<P>) {}
@@ -196,20 +203,14 @@ pub(crate) fn dispatch<P: ShmMessage>(
     call_id: u32,
     payload: &[u8],
 ) {
-    let responder = |call_id| match call_id {
+    let responder = match call_id {
         0 => Responder::nobody(),
         call_id => Responder::link(link, call_id),
     };
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        let mut message = None;
-        let decoded = codec::decode_into::<P::Borrowed<'_>>(payload, &mut message);
-        match (message, decoded) {
-            (Some(message), Ok(())) => {
-                service.handle(cx, message, responder(call_id));
-            }
-            (None, Ok(())) => link.fail(call_id, &Failure::Undecodable("no value".to_owned())),
+        if let Err(error) = service.handle(cx, payload, responder) {
             // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
-            (_, Err(error)) => link.fail(call_id, &Failure::Undecodable(error.to_string())),
+            link.fail(call_id, &Failure::Undecodable(error.to_string()));
         }
     }));
     if let Err(panic) = ran {

@@ -71,17 +71,14 @@ impl<P: Dispatch<H>, H: Send> Local<P, H> {
         })?;
         let mut handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answer = None;
-        let ran =
-            catch_unwind(AssertUnwindSafe(|| match codec::decode::<P::Borrowed<'_>>(&bytes) {
-                Ok(message) => {
-                    let cx = Context::<P>::detached();
-                    Service::<P>::handle(&mut *handler, &cx, message, Responder::slot(&mut answer));
-                }
-                Err(error) => answer = Some(Err(Failure::Undecodable(error.to_string()))),
-            }));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let (cx, responder) = (Context::<P>::detached(), Responder::slot(&mut answer));
+            Service::<P>::handle(&mut *handler, &cx, &bytes, responder).map(drop)
+        }));
         Ok(match ran {
             Err(panic) => Err(Failure::HandlerPanicked(panic_text(panic.as_ref()))),
-            Ok(()) => answer.unwrap_or(Err(Failure::NotHandled)),
+            Ok(Err(error)) => Err(Failure::Undecodable(error.to_string())),
+            Ok(Ok(())) => answer.unwrap_or(Err(Failure::NotHandled)),
         })
     }
 }

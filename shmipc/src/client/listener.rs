@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ListenerState;
+use crate::codec::{self, DecodeError};
 use crate::context::Context;
 use crate::dispatch::{Responded, Responder, Service};
 use crate::error::Departure;
@@ -53,10 +54,10 @@ impl<E: ShmMessage> Service<E> for Both<E> {
     fn handle(
         &mut self,
         cx: &Context<E>,
-        message: E::Borrowed<'_>,
+        payload: &[u8],
         responder: Responder<'_>,
-    ) -> Responded {
-        self.handler.handle(cx, message, responder)
+    ) -> Result<Responded, DecodeError> {
+        self.handler.handle(cx, payload, responder)
     }
 
     fn peer_arrived(&mut self, cx: &Context<E>) {
@@ -78,18 +79,19 @@ impl<E: ShmMessage> Service<E> for EventService<E> {
     fn handle(
         &mut self,
         _cx: &Context<E>,
-        message: E::Borrowed<'_>,
+        payload: &[u8],
         responder: Responder<'_>,
-    ) -> Responded {
+    ) -> Result<Responded, DecodeError> {
+        let message: E::Borrowed<'_> = codec::decode(payload)?;
         let variant = E::variant_index(&message) as usize;
         let wants_reply = E::VARIANTS.get(variant).is_some_and(|variant| variant.reply.is_some());
-        match &mut self.on_event {
+        Ok(match &mut self.on_event {
             Some(on_event) if !wants_reply => {
                 on_event(message);
                 responder.acknowledge()
             }
             _ => responder.not_handled(),
-        }
+        })
     }
 
     fn peer_arrived(&mut self, _cx: &Context<E>) {}

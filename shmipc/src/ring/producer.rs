@@ -317,7 +317,7 @@ impl Producer {
         while self.cleared < most {
             self.clear(self.cleared + FRAME_ALIGNMENT as u64);
         }
-        self.lane.prefetch_for_writing(self.cleared + FRAME_ALIGNMENT as u64);
+        self.lane.prefetch_for_writing(self.cleared + 12 * FRAME_ALIGNMENT as u64);
     }
 
     /// Reads the consumer's position. Tells whether there is more room than before.
