@@ -10,9 +10,10 @@
 
 mod bounded;
 
+use std::marker::PhantomData;
+
 use bincode::config::{self, Config};
 use bincode::enc::write::Writer;
-use serde::de::{DeserializeSeed, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use bounded::{Bounded, Budget};
@@ -123,68 +124,36 @@ impl Sink for VecSink<'_> {
 ///
 /// # Errors
 /// The bytes are not a `T`, claim more than they hold, or leave a rest.
-#[inline]
 pub(crate) fn decode<'m, T: Deserialize<'m>>(bytes: &'m [u8]) -> Result<T, DecodeError> {
-    let mut value = None;
-    decode_into(bytes, &mut value)?;
-    value.ok_or_else(|| DecodeError::message("no value"))
-}
-
-/// The same into a place of the caller's, which holds a value if there is no error. A result on its way
-/// up through the layers of a decoder is moved at each, and each move waits for the stores of the one
-/// before.
-///
-/// # Errors
-/// As for [`decode`].
-pub(crate) fn decode_into<'m, T: Deserialize<'m>>(
-    bytes: &'m [u8],
-    place: &mut Option<T>,
-) -> Result<(), DecodeError> {
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
     match bytes.len() {
-        0..=256 => decode_within(bytes, place, config::legacy().with_limit::<256>()),
-        257..=4_096 => decode_within(bytes, place, config::legacy().with_limit::<{ 4 * KIB }>()),
-        4_097..=65_536 => {
-            decode_within(bytes, place, config::legacy().with_limit::<{ 64 * KIB }>())
-        }
-        65_537..=1_048_576 => decode_within(bytes, place, config::legacy().with_limit::<MIB>()),
+        0..=256 => decode_within(bytes, config::legacy().with_limit::<256>()),
+        257..=4_096 => decode_within(bytes, config::legacy().with_limit::<{ 4 * KIB }>()),
+        4_097..=65_536 => decode_within(bytes, config::legacy().with_limit::<{ 64 * KIB }>()),
+        65_537..=1_048_576 => decode_within(bytes, config::legacy().with_limit::<{ MIB }>()),
         1_048_577..=16_777_216 => {
-            decode_within(bytes, place, config::legacy().with_limit::<{ 16 * MIB }>())
+            decode_within(bytes, config::legacy().with_limit::<{ 16 * MIB }>())
         }
         16_777_217..=268_435_456 => {
-            decode_within(bytes, place, config::legacy().with_limit::<{ 256 * MIB }>())
+            decode_within(bytes, config::legacy().with_limit::<{ 256 * MIB }>())
         }
-        _ => decode_within(bytes, place, config::legacy().with_limit::<{ 2048 * MIB }>()),
+        _ => decode_within(bytes, config::legacy().with_limit::<{ 2048 * MIB }>()),
     }
 }
 
 fn decode_within<'m, T: Deserialize<'m>, C: Config>(
     bytes: &'m [u8],
-    place: &mut Option<T>,
     config: C,
-) -> Result<(), DecodeError> {
+) -> Result<T, DecodeError> {
     let budget = Budget::new(bytes.len());
-    let seed = Bounded::new(Placed(place), &budget);
-    let ((), used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)
+    let seed = Bounded::new(PhantomData::<T>, &budget);
+    let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)
         .map_err(|error| DecodeError(error.to_string()))?;
     if used == bytes.len() {
-        Ok(())
+        Ok(value)
     } else {
         Err(DecodeError(format!("{} bytes are left over after {used}", bytes.len() - used)))
-    }
-}
-
-/// Where a value goes.
-struct Placed<'p, T>(&'p mut Option<T>);
-
-impl<'m, T: Deserialize<'m>> DeserializeSeed<'m> for Placed<'_, T> {
-    type Value = ();
-
-    #[inline]
-    fn deserialize<D: Deserializer<'m>>(self, deserializer: D) -> Result<(), D::Error> {
-        *self.0 = Some(T::deserialize(deserializer)?);
-        Ok(())
     }
 }
 
