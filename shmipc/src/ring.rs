@@ -36,6 +36,7 @@ mod consumer;
 mod layout;
 mod place;
 mod producer;
+mod sink;
 
 pub(crate) use buffer::FrameBuffer;
 pub(crate) use consumer::Consumer;

@@ -6,6 +6,8 @@
 //! there" are answered under one lock, and no hand-on is missed: a leader that leaves puts the reader
 //! back and wakes a waiting caller under the same lock under which that caller went to wait.
 
+mod table;
+
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
@@ -17,16 +19,15 @@ use crate::error::Departure;
 use crate::frame::Kind;
 use crate::note::Failure;
 use crate::ring::Violation;
-use crate::sync::{self, Fault, Mutex, MutexGuard, Thread, broken};
+use crate::sync::{self, Fault, Mutex, MutexGuard, broken};
 use crate::wait::{self, Deadline, WAITING_SLICE};
+pub(crate) use table::Answer;
+use table::{Table, Waiting};
 
 /// Rejections of notices kept for who asks.
 const KEPT_REJECTIONS: usize = 64;
 /// Messages taken from the lane between two looks at the clock.
 const LOOK: usize = 64;
-/// Replies' memory kept for callers whose reply another thread takes: so many, each of so many bytes.
-const KEPT_REPLIES: usize = 4;
-const KEPT_REPLY: usize = 8 << 10;
 /// Looks for an answer between two looks at whether the other side waits for room.
 const TEND: u32 = 32;
 /// Messages taken out of the way of who waits for room.
@@ -41,36 +42,6 @@ pub(crate) struct Calls {
     table: Mutex<Table>,
     /// Rung when a reply came and the lane's reader is parked.
     bell: Bell,
-}
-
-struct Table {
-    /// The last id given out; 0 is none.
-    last_id: u32,
-    waiting: Vec<Waiting>,
-    /// The lane's reading end, while nobody leads.
-    reader: Option<Box<Inbound>>,
-    /// Failures of messages that nobody waits for.
-    rejections: Vec<Failure>,
-    /// Memory for replies that their callers do not take themselves.
-    spare: Vec<Vec<u8>>,
-    /// Calls that ended by their deadline and whose answers may still come.
-    abandoned: Vec<u32>,
-    /// Whether a thread sees to those.
-    reaping: bool,
-}
-
-struct Waiting {
-    call_id: u32,
-    answer: Option<Answer>,
-    /// The caller, once it sleeps.
-    thread: Option<Thread>,
-}
-
-/// What came for a call.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Reply(Vec<u8>),
-    Failure(Failure),
 }
 
 /// Why nothing came.
@@ -89,16 +60,7 @@ enum Led<R> {
 
 impl Calls {
     pub(crate) fn new(reader: Inbound, bell: Bell) -> Self {
-        let table = Table {
-            last_id: 0,
-            waiting: Vec::new(),
-            reader: Some(Box::new(reader)),
-            rejections: Vec::new(),
-            spare: Vec::new(),
-            abandoned: Vec::new(),
-            reaping: false,
-        };
-        Self { table: Mutex::new(table), bell }
+        Self { table: Mutex::new(Table::new(reader)), bell }
     }
 
     /// Nothing of the user's runs under this lock.
@@ -462,46 +424,6 @@ impl Drop for Lead<'_> {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take() {
             self.calls.hand_on(reader, self.call_id, self.abandons);
-        }
-    }
-}
-
-impl Table {
-    fn copy(&mut self, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = self.spare.pop().unwrap_or_default();
-        bytes.extend_from_slice(payload);
-        bytes
-    }
-
-    /// Keeps a reply's memory for the next one, unless there is enough or it is large.
-    fn keep(&mut self, mut bytes: Vec<u8>) {
-        if self.spare.len() < KEPT_REPLIES && bytes.capacity() <= KEPT_REPLY {
-            bytes.clear();
-            self.spare.push(bytes);
-        }
-    }
-
-    #[inline]
-    fn has_answer(&self, call_id: u32) -> bool {
-        self.waiting.iter().any(|w| w.call_id == call_id && w.answer.is_some())
-    }
-
-    fn take(&mut self, call_id: u32) -> Option<Waiting> {
-        let index = self.waiting.iter().position(|waiting| waiting.call_id == call_id)?;
-        Some(self.waiting.swap_remove(index))
-    }
-
-    /// Wakes a caller that sleeps, to lead if nobody does.
-    fn wake_next(&self) {
-        let next = self.waiting.iter().find(|w| w.answer.is_none() && w.thread.is_some());
-        if let Some(thread) = next.and_then(|waiting| waiting.thread.as_ref()) {
-            thread.unpark();
-        }
-    }
-
-    fn sleep_from_now_on(&mut self, call_id: u32) {
-        if let Some(waiting) = self.waiting.iter_mut().find(|w| w.call_id == call_id) {
-            waiting.thread.get_or_insert_with(sync::current);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Lane, Place, Violation};
+use super::sink::{RingSink, SmallSink};
+use super::{Lane, Violation};
 use crate::codec::{self, EncodeError, EncodeFailure, Sink};
 use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Fault, Ordering, broken, fence};
@@ -10,7 +11,7 @@ use crate::sync::{Fault, Ordering, broken, fence};
 /// Frames up to this length are made in private memory and copied into the ring in one go: the
 /// consumer looks at the header's place all the time, and each look takes the line away from who
 /// writes to it piece by piece.
-const SMALL_FRAME: usize = 512;
+pub(super) const SMALL_FRAME: usize = 512;
 /// Bytes behind what is published in which places of headers are cleared in advance.
 const CLEARED_AHEAD: u64 = 4 * FRAME_ALIGNMENT as u64;
 /// Bytes beyond those for which a line is asked for. At ten million messages a second, and two to
@@ -53,7 +54,7 @@ impl Label {
         Self { kind, flags: 0, call_id }
     }
 
-    const fn header(self, length: u32) -> Header {
+    pub(super) const fn header(self, length: u32) -> Header {
         let Self { kind, flags, call_id } = self;
         Header { length, kind, flags, call_id }
     }
@@ -382,82 +383,4 @@ impl Producer {
 /// Has the consumer moved on from `seen_head`? For who waits for room without the producer's lock.
 pub(crate) fn has_news(lane: &Lane, seen_head: u64) -> bool {
     lane.control().head.load(Ordering::Relaxed) != seen_head
-}
-
-/// Payload bytes on their way into private memory, behind the place of their header.
-struct SmallSink<'a> {
-    frame: &'a mut [u8; SMALL_FRAME],
-    /// Where the next byte goes.
-    end: usize,
-}
-
-impl Sink for SmallSink<'_> {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) -> bool {
-        let end = self.end + bytes.len();
-        let Some(place) = self.frame.get_mut(self.end..end) else {
-            return false;
-        };
-        place.copy_from_slice(bytes);
-        crate::step::reach("encode");
-        self.end = end;
-        true
-    }
-}
-
-/// Payload bytes on their way into the ring, behind the place of their header.
-struct RingSink {
-    /// Where the payload starts.
-    payload: Place,
-    /// Payload bytes for which there is room.
-    room: usize,
-    written: usize,
-}
-
-impl RingSink {
-    /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
-    #[inline]
-    fn new(lane: &Lane, start: u64, room: u64) -> Self {
-        debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
-        let payload = lane.payload_address(start);
-        Self { payload, room: room as usize - HEADER_LENGTH, written: 0 }
-    }
-
-    #[inline]
-    fn copy(&mut self, bytes: &[u8]) {
-        debug_assert!(bytes.len() <= self.room - self.written);
-        // SAFETY: `written <= room`, so the pointer stays inside the room or just past it.
-        let next = unsafe { self.payload.add(self.written) };
-        // SAFETY: as many bytes from `next` on (`put` has checked) are free room of the ring that only
-        // this process's one producer writes (`Producer::new`).
-        unsafe { next.write(bytes) };
-        crate::step::reach("encode");
-        self.written += bytes.len();
-    }
-
-    /// The header and checksum of what was written. Hashed at the end and in one go: hashing block by
-    /// block while copying halved the rate of large messages.
-    fn finish(self, label: Label, checksums: Checksums) -> (Header, u32) {
-        // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
-        let header = label.header(self.written as u32);
-        if checksums == Checksums::Off {
-            return (header, 0);
-        }
-        // SAFETY: just written, inside the data. The consumer's process could change the bytes, which
-        // it never does if it is correct; they are only hashed, so a wrong one costs a wrong checksum.
-        let checksum =
-            unsafe { self.payload.show(self.written, |payload| header.checksum(payload)) };
-        (header, checksum)
-    }
-}
-
-impl Sink for RingSink {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() > self.room - self.written {
-            return false;
-        }
-        self.copy(bytes);
-        true
-    }
 }

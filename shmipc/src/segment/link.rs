@@ -1,15 +1,6 @@
 //! The link: one client's connection. Made by the client, opened by the server, then nameless.
-//!
-//! ```text
-//!    0  header: magic, version, geometry, options     written by the client, once
-//!  128  client's words: goodbye, processor            written by the client
-//!  256  server's words: accepted, index, goodbye, …   written by the server
-//!  384  four doorbells of 256 bytes
-//! 1408  four lanes' control words of 512 bytes        see `ring::layout`
-//! 3456  reserved (counters of later versions)
-//! 4096  the lanes' rings, in the lanes' order
-//! ```
 
+mod memory;
 #[cfg(loom)]
 mod modelled;
 
@@ -17,14 +8,15 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
-use crate::doorbell::{Bell, BellMemory, Doorbell};
+use crate::doorbell::Bell;
 use crate::frame::Checksums;
 use crate::liveness::{self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE};
 use crate::name::link_name;
-use crate::options::check_max_message;
-use crate::ring::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY, Place};
-use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
+use crate::ring::{Lane, Place};
+use crate::sync::{AtomicU32, Ordering};
 use crate::sys::FileFacts;
+use memory::{FLAG_CHECKSUMS, FLAG_HANDLES_EVENTS, LinkMemory, read_options};
+pub(crate) use memory::{LinkOptions, memory_for};
 
 /// Which end of a link this process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,96 +49,6 @@ pub(crate) enum BellId {
     ClientRoom = 2,
     /// The server's callers, for replies.
     ServerReplies = 3,
-}
-
-#[repr(C, align(128))]
-struct LinkMemory {
-    magic: AtomicU64,
-    layout_version: AtomicU32,
-    doorbell: AtomicU32,
-    length: AtomicU64,
-    fingerprint: AtomicU64,
-    message_ring: AtomicU64,
-    reply_ring: AtomicU64,
-    max_message: AtomicU64,
-    client_pid: AtomicU32,
-    flags: AtomicU32,
-    reserved: [AtomicU64; if cfg!(loom) { 0 } else { 8 }],
-    client: Isolated<ClientWords>,
-    server: Isolated<ServerWords>,
-    bells: [BellMemory; 4],
-    lanes: [LaneControl; 4],
-    counters: [AtomicU64; if cfg!(loom) { 0 } else { 80 }],
-}
-
-#[repr(C)]
-struct ClientWords {
-    goodbye: AtomicU32,
-    cpu: AtomicU32,
-}
-
-#[repr(C)]
-struct ServerWords {
-    accepted: AtomicU32,
-    index: AtomicU32,
-    pid: AtomicU32,
-    goodbye: AtomicU32,
-    id: AtomicU64,
-    cpu: AtomicU32,
-}
-
-#[cfg(not(loom))]
-const _: () = {
-    use std::mem::offset_of;
-    assert!(offset_of!(LinkMemory, client) == 128);
-    assert!(offset_of!(LinkMemory, server) == 256);
-    assert!(offset_of!(LinkMemory, bells) == 384);
-    assert!(offset_of!(LinkMemory, lanes) == 1408);
-    assert!(offset_of!(LinkMemory, counters) == 3456);
-    assert!(size_of::<LinkMemory>() == PAGE);
-};
-
-const FLAG_CHECKSUMS: u32 = 1;
-const FLAG_HANDLES_EVENTS: u32 = 2;
-
-/// What a link is like: chosen by the client within what the server allows, then fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LinkOptions {
-    pub(crate) doorbell: Doorbell,
-    pub(crate) checksums: Checksums,
-    pub(crate) handles_events: bool,
-    pub(crate) message_ring: usize,
-    pub(crate) reply_ring: usize,
-    pub(crate) max_message: usize,
-    pub(crate) fingerprint: u64,
-}
-
-impl LinkOptions {
-    fn ring(&self, lane: LaneId) -> usize {
-        match lane {
-            LaneId::MessagesToServer | LaneId::MessagesToClient => self.message_ring,
-            LaneId::RepliesToClient | LaneId::RepliesToServer => self.reply_ring,
-        }
-    }
-
-    fn ring_offset(&self, lane: LaneId) -> usize {
-        PAGE + match lane {
-            LaneId::MessagesToServer => 0,
-            LaneId::MessagesToClient => self.message_ring,
-            LaneId::RepliesToClient => 2 * self.message_ring,
-            LaneId::RepliesToServer => 2 * self.message_ring + self.reply_ring,
-        }
-    }
-
-    /// Bytes in the segment.
-    pub(crate) fn segment_length(&self) -> usize {
-        memory_for(self.message_ring, self.reply_ring)
-    }
-}
-
-/// Bytes in the segment of a link with rings of these sizes.
-pub(crate) fn memory_for(message_ring: usize, reply_ring: usize) -> usize {
-    PAGE + 2 * message_ring + 2 * reply_ring
 }
 
 /// Why a link could not be taken on. Nobody reads the parts but debuggers: the client is told
@@ -445,31 +347,4 @@ fn let_in(mapping: &Mapping, server: ServerIdentity) -> Result<(), SegmentError>
         drop(mapping.set_group(gid));
     }
     mapping.admit(&[server.uid], None)
-}
-
-fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault> {
-    // SYNC(link-ready): everything that the client wrote before the version.
-    let version = words.layout_version.load(Ordering::Acquire);
-    if version != LAYOUT_VERSION || words.magic.load(Ordering::Relaxed) != MAGIC {
-        return Err(LinkFault::Damaged("another magic or layout version"));
-    }
-    let ring = |word: &AtomicU64| {
-        let size = usize::try_from(constant(word)).unwrap_or(0);
-        let fits = size.is_power_of_two() && (MINIMUM_CAPACITY..=MAXIMUM_CAPACITY).contains(&size);
-        if fits { Ok(size) } else { Err(LinkFault::Damaged("a ring size out of range")) }
-    };
-    let flags = words.flags.load(Ordering::Relaxed);
-    Ok(LinkOptions {
-        doorbell: Doorbell::from_u32(words.doorbell.load(Ordering::Relaxed))
-            .ok_or(LinkFault::Damaged("an unknown doorbell kind"))?,
-        checksums: if flags & FLAG_CHECKSUMS != 0 { Checksums::On } else { Checksums::Off },
-        handles_events: flags & FLAG_HANDLES_EVENTS != 0,
-        message_ring: ring(&words.message_ring)?,
-        reply_ring: ring(&words.reply_ring)?,
-        max_message: usize::try_from(constant(&words.max_message))
-            .ok()
-            .filter(|bytes| check_max_message(*bytes).is_ok())
-            .ok_or(LinkFault::Damaged("a largest message out of range"))?,
-        fingerprint: constant(&words.fingerprint),
-    })
 }

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::memory::{ClientWords, ServerWords};
 use super::*;
+use crate::doorbell::BellMemory;
+use crate::ring::LaneControl;
+use crate::sync::{AtomicU64, Isolated};
 
 loom::lazy_static! {
     /// Links that can be opened, by id.
