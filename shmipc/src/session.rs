@@ -1,6 +1,7 @@
 //! One link as its listener has it: takes messages out of the lane and runs them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::context::Context;
 use crate::dispatch::{self, Service};
@@ -16,6 +17,10 @@ use crate::sync::{Fault, broken};
 const LINGER: u32 = 16;
 /// Messages taken from one link before the others have their turn.
 const BATCH: usize = 32;
+
+/// How long a sender that waits for room waits while notices are handled, before it is told of room
+/// that is there: some tens of wake-ups.
+const SLOW: Duration = Duration::from_millis(1);
 
 /// What a look at a link gave.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,11 +56,13 @@ pub(crate) struct Session<P: ShmMessage> {
     last_position: Option<u64>,
     /// The position up to which the lane's room was given back, and who waits for it woken.
     given: u64,
+    /// When, since room was last given back, a sender was first seen that waits for it.
+    wanted: Option<Instant>,
 }
 
 impl<P: ShmMessage> Session<P> {
     pub(crate) fn new(link: Arc<Link>, inbound: Inbound, context: Context<P>) -> Self {
-        Self { link, inbound, context, parked: false, last_position: None, given: 0 }
+        Self { link, inbound, context, parked: false, last_position: None, given: 0, wanted: None }
     }
 
     #[inline]
@@ -131,6 +138,9 @@ impl<P: ShmMessage> Session<P> {
         } else {
             // Nobody asks whether a notice ran: its room is given back with others'.
             self.inbound.consumer().publish_in_batches();
+            if self.inbound.consumer().producer_waits_hint() {
+                self.give_room_if_slow();
+            }
             !self.link.was_closed_here()
         }
     }
@@ -161,8 +171,18 @@ impl<P: ShmMessage> Session<P> {
         }
     }
 
+    /// Many small messages share one wake-up, but not while a handler takes its time.
+    #[cold]
+    fn give_room_if_slow(&mut self) {
+        let wanted = *self.wanted.get_or_insert_with(Instant::now);
+        if wanted.elapsed() >= SLOW {
+            self.give_room();
+        }
+    }
+
     #[inline]
     fn give_room(&mut self) {
+        self.wanted = None;
         let consumer = self.inbound.consumer();
         self.given = consumer.position();
         consumer.publish();

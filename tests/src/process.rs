@@ -108,3 +108,34 @@ impl Drop for PeerProcess {
         self.kill();
     }
 }
+
+/// Runs a shell script where `/dev/shm` has one mebibyte, in a mount namespace of its own, and gives
+/// what it printed. `None`: this system does not let us; why was printed.
+///
+/// # Panics
+/// The script failed.
+#[must_use]
+pub fn in_a_small_shared_memory(script: &str) -> Option<String> {
+    let script = format!("mount -t tmpfs -o size=1m tmpfs /dev/shm && {script}");
+    // Root needs no user namespace, and some systems give nobody else one.
+    let user: &[&str] = match nix::unistd::geteuid().is_root() {
+        true => &[],
+        false => &["--user", "--map-root-user"],
+    };
+    let arguments = [user, &["--mount", "sh", "-c", script.as_str()]].concat();
+    let output = match Command::new("unshare").args(arguments).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: no `unshare` ({error})");
+            return None;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    if errors.contains("unshare:") || errors.contains("mount:") {
+        println!("skipped: no mount namespace here ({errors})");
+        return None;
+    }
+    assert!(output.status.success(), "{}: {text}{errors}", output.status);
+    Some(text)
+}

@@ -6,7 +6,6 @@ use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -16,7 +15,7 @@ use shmipc::{
     Outcome, Refusal, Running, SendError, Server,
 };
 use shmipc_tests::handler::{Measurer, Prober};
-use shmipc_tests::process::PeerProcess;
+use shmipc_tests::process::{PeerProcess, in_a_small_shared_memory};
 use shmipc_tests::protocol::{Borrowed, Probe, ProbeClient, pattern};
 use shmipc_tests::{Watchdog, unique_name};
 
@@ -408,27 +407,8 @@ fn dies_while_a_sender_waits_for_room(mut server: PeerProcess, patient: Client<P
 fn a_full_file_system_is_an_error_that_says_how_much_was_needed() {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("full");
-    let script = format!(
-        "mount -t tmpfs -o size=1m tmpfs /dev/shm && '{PEER}' serve '{name}' < /dev/null && \
-         '{PEER}' full '{name}'"
-    );
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => {
-            println!("skipped: no `unshare` ({error})");
-            return;
-        }
-    };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    if errors.contains("unshare") || errors.contains("mount:") {
-        println!("skipped: no mount namespace here ({errors})");
-        return;
-    }
-    assert!(output.status.success(), "{text}{errors}");
-    assert!(text.contains("shared memory is full: the link needs 1052672 bytes"), "{text}{errors}");
-    assert!(text.contains("left: 1"), "only the registry itself is left: {text}{errors}");
+    let script = format!("'{PEER}' serve '{name}' < /dev/null && '{PEER}' full '{name}'");
+    let Some(text) = in_a_small_shared_memory(&script) else { return };
+    assert!(text.contains("shared memory is full: the link needs 1052672 bytes"), "{text}");
+    assert!(text.contains("left: 1"), "only the registry itself is left: {text}");
 }

@@ -5,15 +5,16 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use shmipc::{BackPressure, Client, Departure, Doorbell, Running, SendError, Server};
+use shmipc::{BackPressure, Client, Context, Departure, Doorbell, Running, SendError, Server};
 use shmipc_tests::handler::Prober;
-use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
+use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, ProbeReply, pattern};
 use shmipc_tests::{Watchdog, unique_name, with_both_doorbells};
 
 with_both_doorbells!(
     missed_events_are_counted_where_they_are_missing,
     a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy,
     a_client_that_does_not_read_its_replies_delays_nobody,
+    a_slow_handler_gives_room_back_message_by_message,
 );
 
 /// A server whose lanes and queues are full soon.
@@ -133,4 +134,30 @@ fn a_client_that_does_not_read_its_replies_delays_nobody(doorbell: Doorbell) {
     assert!(given_up > 100, "{given_up}");
     // Whoever calls again takes them out of the way.
     assert_eq!(slow.echo(pattern(500)).unwrap(), pattern(500));
+}
+
+/// A server gave the room of notices back after thirty-two of them, however long each took: who waited
+/// for room waited for all of those.
+fn a_slow_handler_gives_room_back_message_by_message(doorbell: Doorbell) {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("slow-handler");
+    let (go, gate) = mpsc::channel::<()>();
+    let server = Server::<Probe>::builder(&name).doorbell(doorbell).ring_size(1 << 16).bind();
+    let handle = move |_: &Context<Probe>, _: Probe| {
+        // Ends when the sender is dropped.
+        let _ = gate.recv();
+        ProbeReply::Bytes
+    };
+    let _running = server.unwrap().serve_fn(handle).unwrap();
+    let client = Client::<Probe>::connect(&name).unwrap();
+    let impatient = client.with_deadline(Duration::from_millis(200));
+    let full = (0..10_000).find_map(|_| impatient.bytes(vec![1]).err()).expect("a ring has an end");
+    assert!(matches!(full, SendError::Deadline { .. }), "{full}");
+    // Two or three handled are room for one more, which the server tells while it handles the next.
+    let sender = std::thread::spawn(move || client.bytes(vec![1]));
+    for _ in 0..4 {
+        std::thread::sleep(Duration::from_millis(20));
+        go.send(()).unwrap();
+    }
+    sender.join().unwrap().unwrap();
 }
