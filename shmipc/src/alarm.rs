@@ -18,6 +18,7 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::fork;
 use crate::sync::real::{Condvar, Mutex, MutexGuard};
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys;
@@ -73,12 +74,16 @@ impl Alarm {
     /// For a forked child, which has neither the thread nor the sleepers.
     pub(crate) fn forget_all(&mut self) {
         self.sleepers.clear();
+        // The parent's links end without effect, if they ever do.
+        self.stays = 0;
         self.thread = Thread::Absent;
     }
 }
 
 /// Keeps the thread while a link is there.
-pub(crate) struct Stay(());
+pub(crate) struct Stay {
+    generation: u32,
+}
 
 impl Stay {
     /// Where no thread can be started, sleeps are bounded by the kernel's timers.
@@ -95,13 +100,16 @@ impl Stay {
                 alarm.thread = Thread::Sleeps(None);
             }
         }
-        Self(())
+        Self { generation: fork::generation() }
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
         let mut alarm = lock();
+        if fork::is_inherited(self.generation) {
+            return;
+        }
         alarm.stays -= 1;
         if alarm.stays == 0 {
             EARLIER.notify_one();

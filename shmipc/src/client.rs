@@ -79,6 +79,7 @@ impl Default for ListenerState {
 impl ListenerState {
     /// Ends the link and has the listener end.
     fn stop(&self, link: &Link) {
+        // SYNC(stop): what the closing thread did before it.
         self.stop.store(true, Ordering::Release);
         link.close(&Goodbye::Closed, Departure::ClosedHere);
         link.wake_own_side();

@@ -53,6 +53,8 @@ impl<'a> Responder<'a> {
     pub fn reply<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
         match self.0 {
             To::Nobody => {}
+            // A forked child that comes out of a handler: its parent answers.
+            To::Link { link, .. } if link.is_inherited() => {}
             To::Link { link, call_id } => {
                 crate::step::reach("reply.before");
                 let label = Label::new(Kind::Reply, call_id);

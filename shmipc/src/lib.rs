@@ -86,7 +86,8 @@
 //!   in another way.
 //! - A peer of the same user is not trusted with anything that is shared: positions, lengths, tags,
 //!   checksums and payloads are read once, checked, and copied out before they are decoded; what
-//!   a lie can make this side allocate is bounded by the link's largest message. A peer that breaks
+//!   a lie can make this side allocate is bounded by the link's largest message, times what the
+//!   protocol's own types make of a byte (see "Memory" at [`ServerBuilder`]). A peer that breaks
 //!   the protocol is told so and loses its own link.
 //! - A peer of an *admitted* user is trusted no further than that. But it can write the registry, which
 //!   holds nothing that memory safety rests on: by that it can keep others from connecting (occupy all
@@ -108,7 +109,7 @@
 //!
 //! # Limits
 //! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
-//! elements without bytes, 256 levels of nesting. 4,032 links for each server.
+//! elements without bytes, 256 levels of nesting (listeners have 8 MiB of stack for it). 4,032 links for each server.
 //!
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error

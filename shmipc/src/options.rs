@@ -19,6 +19,10 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// Private queue for each lane of a peer that does not read, where the user chose none.
 pub(crate) const DEFAULT_MAX_QUEUED: usize = 4 << 20;
 
+/// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels of
+/// values that have some KiB each.
+pub(crate) const LISTENER_STACK: usize = 8 << 20;
+
 pub(crate) fn check_ring_size(size: usize) -> Result<(), ConfigError> {
     let (minimum, maximum) = (MINIMUM_CAPACITY, MAXIMUM_CAPACITY);
     if size.is_power_of_two() && (minimum..=maximum).contains(&size) {

@@ -137,7 +137,7 @@ impl<P: ShmMessage> Session<P> {
             !self.link.is_closed_here()
         } else {
             // Nobody asks whether a notice ran: its room is given back with others'.
-            self.inbound.consumer().publish_in_batches();
+            self.inbound.publish_in_batches();
             if self.inbound.consumer().producer_waits_hint() {
                 self.give_room_if_slow();
             }

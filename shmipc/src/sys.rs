@@ -35,9 +35,20 @@ pub(crate) struct FileFacts {
 }
 
 /// Opens an existing shared memory object for reading and writing. It is not inherited by programs
-/// that this process executes.
+/// that this process executes. Waits for nobody: who owns the file could hold a lease on it, which
+/// keeps an opener for 45 seconds (`WouldBlock` here).
 pub(crate) fn open_shm(name: &str) -> io::Result<OwnedFd> {
-    Ok(mman::shm_open(name, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?)
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    mman::shm_open(name, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::EWOULDBLOCK => io::Error::new(
+            io::ErrorKind::WouldBlock,
+            format!(
+                "the owner of /dev/shm/{} holds a lease on it: have it removed",
+                name.trim_start_matches('/')
+            ),
+        ),
+        errno => errno.into(),
+    })
 }
 
 /// Removes a shared memory object's name; whoever holds it open keeps it. No such name is fine.
@@ -86,13 +97,19 @@ pub(crate) fn read_at(file: &OwnedFd, bytes: &mut [u8], offset: u64) -> io::Resu
 /// Reserves memory for the first `length` bytes of a file, so that touching them later cannot fail.
 /// The error is `StorageFull` where there is no room.
 pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
+    /// What a signal that interrupts a call costs at most: the call's pages are undone, so that all
+    /// in one call would never be done in a process with a fast timer.
+    const PIECE: i64 = 1 << 20;
     let length = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    loop {
-        match nix::fcntl::posix_fallocate(file, 0, length) {
+    let mut done = 0;
+    while done < length {
+        match nix::fcntl::posix_fallocate(file, done, PIECE.min(length - done)) {
+            Ok(()) => done += PIECE,
             Err(Errno::EINTR) => {}
-            other => return Ok(other?),
+            Err(errno) => return Err(errno.into()),
         }
     }
+    Ok(())
 }
 
 /// Bytes free in the file system that holds `file`.
@@ -191,15 +208,29 @@ pub(crate) fn close_nothing(nothing: RawFd) {
 /// For a forked child: closes `file` and puts a descriptor with which nothing can be done in its
 /// place, because its owner still knows its number and will close it.
 pub(crate) fn put_in_place_of(nothing: RawFd, file: RawFd) {
-    if nothing >= 0 {
-        // SAFETY: both are open descriptors of this process.
-        unsafe { libc::dup3(nothing, file, libc::O_CLOEXEC) };
+    let stand_in = if nothing >= 0 {
+        nothing
     } else {
-        // SAFETY: an open descriptor; its owner gets another of the same number just below.
+        // SAFETY: an open descriptor of this process; its owner gets another of that number below.
         unsafe { libc::close(file) };
-        // None was free, so the one that is opened now has the number that just became free.
-        open_nothing();
+        // None was free, so this one most likely has the number that just became free.
+        open_nothing()
+    };
+    if stand_in >= 0 && stand_in != file {
+        // SAFETY: an open descriptor, and a number that is the segment's, open or not.
+        unsafe { libc::dup3(stand_in, file, libc::O_CLOEXEC) };
+        if stand_in != nothing {
+            close_nothing(stand_in);
+        }
     }
+    // Where the system has no file left at all the number stays free: the owner closes nothing, or what
+    // the child opens under it later, which then is an error of the child's.
+}
+
+/// For a forked child: closes a descriptor whose owner is forgotten.
+pub(crate) fn close_forgotten(file: RawFd) {
+    // SAFETY: an open descriptor that nobody closes any more (`watch::Watcher::forget_all`).
+    unsafe { libc::close(file) };
 }
 
 /// For a forked child: puts private, empty pages in the place of what is mapped.

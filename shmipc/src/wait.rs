@@ -16,6 +16,8 @@ pub(crate) const WAITING_SLICE: Duration = Duration::from_millis(50);
 pub(crate) const IDLE_SLICE: Duration = Duration::from_millis(1_000);
 /// The same where the kernel does not tell deaths (another pid namespace).
 pub(crate) const BLIND_SLICE: Duration = Duration::from_millis(80);
+/// The shortest sleep on the way to a look that is due.
+pub(crate) const LEAST_SLEEP: Duration = Duration::from_millis(1);
 
 /// The spin budget where the user chose none: zero on a single processor, where spinning only keeps
 /// the other side from running. What counts is the machine and not this process's share of it: pinned

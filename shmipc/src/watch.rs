@@ -3,15 +3,20 @@
 //! the peer is dead is asked of the lock ([`crate::liveness`]). So a wrong pid (the peer's own word,
 //! or of another pid namespace) costs a wake-up at most.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::sync::real::{Mutex, MutexGuard};
 use crate::sys;
+
+/// Between two tries where the kernel cannot tell.
+const TROUBLE: Duration = Duration::from_millis(20);
 
 type Wake = Box<dyn Fn() + Send>;
 
@@ -74,6 +79,12 @@ impl Watcher {
     /// For a forked child, which has the list and not the thread. Nothing is dropped: what the
     /// entries lead to may be in the middle of a change that another thread of the parent was making.
     pub(crate) fn forget_all(&mut self) {
+        for watched in &self.watched {
+            sys::close_forgotten(watched.pidfd.as_raw_fd());
+        }
+        if let Some(changed) = &self.changed {
+            sys::close_forgotten(changed.as_raw_fd());
+        }
         std::mem::forget(std::mem::take(&mut self.watched));
         std::mem::forget(self.changed.take());
     }
@@ -129,8 +140,15 @@ fn run(changed: &EventFd) {
 fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
     let mut fds = vec![PollFd::new(changed.as_fd(), PollFlags::POLLIN)];
     fds.extend(pidfds.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-    if nix::poll::poll(&mut fds, PollTimeout::NONE).is_err() {
-        return Vec::new();
+    match nix::poll::poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Vec::new(),
+        Err(_) => {
+            // More than this process may have open now, or no memory: deaths are found by looking, as
+            // where no process can be watched, until that is over.
+            thread::sleep(TROUBLE);
+            return Vec::new();
+        }
     }
     // An empty counter is no error that matters: the list is read again either way.
     let _ = changed.read();
@@ -143,7 +161,6 @@ mod tests {
     use super::*;
     use std::process::{Command, Stdio};
     use std::sync::mpsc;
-    use std::time::Duration;
 
     #[test]
     fn the_end_of_a_process_is_told_once() {

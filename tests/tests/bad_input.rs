@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -411,4 +412,34 @@ fn a_full_file_system_is_an_error_that_says_how_much_was_needed() {
     let Some(text) = in_a_small_shared_memory(&script) else { return };
     assert!(text.contains("shared memory is full: the link needs 1052672 bytes"), "{text}");
     assert!(text.contains("left: 1"), "only the registry itself is left: {text}");
+}
+
+/// Files whose owner holds a lease on them keep whoever opens them for 45 seconds, unless it says that it
+/// will not wait: one in the place of a registry, and one that `bind` meets as it cleans up.
+#[test]
+fn a_file_under_a_lease_keeps_nobody() {
+    let _watchdog = Watchdog::start(30);
+    let name = unique_name("lease");
+    // The kernel asks the holder in this way to let go.
+    // SAFETY: no handler, only to ignore it.
+    unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
+    let lease = |path: &PathBuf| {
+        let file = File::create(path).unwrap();
+        file.set_len(4096).unwrap();
+        // SAFETY: a system call on an open descriptor.
+        let leased = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) };
+        assert_eq!(leased, 0, "{}", std::io::Error::last_os_error());
+        file
+    };
+    let [registry, link] = [registry(&name), PathBuf::from(format!("/dev/shm/shmipc.l.{name}"))];
+    let holders = [lease(&registry), lease(&link)];
+    let error = Client::<Probe>::connect(&name).unwrap_err();
+    assert!(matches!(error, ConnectError::System { .. }), "{error:?}");
+    let error = Server::<Probe>::bind(&name).unwrap_err();
+    assert!(matches!(error, BindError::System { .. }), "{error:?}");
+    println!("{error}");
+    fs::remove_file(&registry).unwrap();
+    drop(Server::<Probe>::bind(&name).unwrap());
+    fs::remove_file(&link).unwrap();
+    drop(holders);
 }

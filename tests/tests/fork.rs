@@ -67,6 +67,26 @@ fn a_servers_child_neither_stops_it_nor_keeps_it_alive() {
     kill(child);
 }
 
+/// The child of a handler that comes out of it is the listener's thread, alone. It is to end without a
+/// word: the links, their departures and the answer are its parent's, and so are the locks that another
+/// thread held at the fork.
+#[test]
+fn a_child_that_comes_out_of_a_handler_ends_without_a_word() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("fork-handler");
+    let mut parent = Guest::start(GUEST, &format!("fork-in-handler {name}")).unwrap();
+    assert_eq!(parent.line().unwrap(), "ready");
+    let client = Client::<Identity>::connect(&name).unwrap();
+    for _ in 0..40 {
+        assert_eq!(client.who().unwrap().pid, std::process::id());
+        let line = parent.line().unwrap();
+        assert!(line.starts_with("child: Ok(Exited(") && line.ends_with(", 0))"), "{line}");
+    }
+    assert_eq!(client.seen().unwrap().1, 1);
+    drop(client);
+    assert_eq!(parent.line().unwrap(), "departed: it closed the link");
+}
+
 /// The thread that waits for deaths stayed with the parent: the child has one of its own. Without it the
 /// notice takes up to a second; the best of a few rounds tells.
 #[test]

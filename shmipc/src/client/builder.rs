@@ -14,7 +14,7 @@ use crate::dispatch::{FnService, HandlerService, Service};
 use crate::error::{ConfigError, ConnectError, Departure};
 use crate::link::{Link, Manner};
 use crate::message::{Dispatch, ShmMessage};
-use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_QUEUED};
+use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_QUEUED, LISTENER_STACK};
 use crate::sync::Mutex;
 use crate::wait;
 
@@ -214,6 +214,7 @@ fn start_listener<E: ShmMessage>(
     let listener = Listener::new(link, inbound, context, service, shared.state.clone());
     let thread = std::thread::Builder::new()
         .name("shmipc-events".into())
+        .stack_size(LISTENER_STACK)
         .spawn(move || listener.run())
         .map_err(ConnectError::Thread)?;
     *shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);

@@ -15,7 +15,7 @@ use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::session::{Progress, Session};
 use crate::sync::{Fault, Ordering, broken};
-use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
+use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
 
 type OnDeparture = Box<dyn FnMut(&Departure) + Send>;
 type OnEvent<E> = Box<dyn for<'m> FnMut(<E as ShmMessage>::Borrowed<'m>) + Send>;
@@ -113,6 +113,8 @@ pub(super) struct Listener<E: ShmMessage> {
     session: Session<E>,
     service: Box<dyn Service<E>>,
     state: Arc<ListenerState>,
+    /// When it was last asked whether the server lives.
+    looked: Instant,
 }
 
 impl<E: ShmMessage> Listener<E> {
@@ -123,12 +125,18 @@ impl<E: ShmMessage> Listener<E> {
         service: Box<dyn Service<E>>,
         state: Arc<ListenerState>,
     ) -> Self {
-        Self { session: Session::new(link, inbound, context), service, state }
+        let session = Session::new(link, inbound, context);
+        Self { session, service, state, looked: Instant::now() }
     }
 
     pub(super) fn run(mut self) {
         // Handlers' panics are contained one by one; this is for the rest.
         let ran = catch_unwind(AssertUnwindSafe(|| self.work()));
+        if self.session.link().is_inherited() {
+            // A forked child that came out of a handler: nothing here is its own.
+            std::mem::forget(self);
+            return;
+        }
         let state = self.state.clone();
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
         // The panic hook has printed it; the link was closed by the drop of its last handle.
@@ -140,8 +148,12 @@ impl<E: ShmMessage> Listener<E> {
         let service = self.service.as_mut();
         self.session.arrived(service);
         let departure = loop {
-            // A forked child that came out of a handler here listens to nobody.
-            if self.state.stop.load(Ordering::Acquire) || self.session.link().is_inherited() {
+            // A forked child that came out of a handler here listens to nobody (`run`).
+            if self.session.link().is_inherited() {
+                return;
+            }
+            // SYNC(stop)
+            if self.state.stop.load(Ordering::Acquire) {
                 break Departure::ClosedHere;
             }
             let stopping = || self.state.stop.load(Ordering::Relaxed);
@@ -158,7 +170,7 @@ impl<E: ShmMessage> Listener<E> {
                 (stop || !stuck && session.has_data()).then_some(())
             });
             if found.is_none() {
-                sleep(&link, session, state, stuck);
+                sleep(&link, session, state, stuck, &mut self.looked);
             }
         };
         self.session.link().close(&Goodbye::Closed, departure.clone());
@@ -166,19 +178,27 @@ impl<E: ShmMessage> Listener<E> {
     }
 }
 
-fn sleep<E: ShmMessage>(link: &Link, session: &mut Session<E>, state: &ListenerState, stuck: bool) {
+fn sleep<E: ShmMessage>(
+    link: &Link,
+    session: &mut Session<E>,
+    state: &ListenerState,
+    stuck: bool,
+    looked: &mut Instant,
+) {
     let bell = link.listener_bell();
     let mut token = bell.token();
     let is_parked = session.park(stuck);
     if broken(Fault::TokenLate) {
         token = bell.token();
     }
+    // SYNC(stop)
     if is_parked && !state.stop.load(Ordering::Acquire) {
+        // No longer than to the next look, however often rings begin the sleep anew.
         let slice = if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE };
-        let started = Instant::now();
-        bell.sleep(token, slice);
-        if started.elapsed() >= slice {
-            // Nobody rang: does the peer live?
+        bell.sleep(token, slice.saturating_sub(looked.elapsed()).max(LEAST_SLEEP));
+        // In models no time passes.
+        if !cfg!(loom) && looked.elapsed() >= slice {
+            *looked = Instant::now();
             drop(link.ended_for_certain());
         }
     }

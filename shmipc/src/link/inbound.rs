@@ -109,6 +109,17 @@ impl Inbound {
         Ok(None)
     }
 
+    /// Gives the room of what was taken back: of a large message before it is handled, as its handler
+    /// may call the sender, who may want to send more; of small ones some at a time.
+    #[inline]
+    pub(crate) fn publish_in_batches(&mut self) {
+        if self.payload().len() as u64 >= self.consumer.capacity() / 64 {
+            self.consumer.publish();
+        } else {
+            self.consumer.publish_in_batches();
+        }
+    }
+
     /// The last message's bytes.
     #[inline]
     pub(crate) fn payload(&self) -> &[u8] {

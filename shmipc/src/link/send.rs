@@ -131,7 +131,8 @@ impl Link {
         match self.calls.wait(self, call_id, &mut deadline, read) {
             Ok(answer) => {
                 if sent == Sent::Queued {
-                    self.messages.take_queued_end(call_id);
+                    // A hostile peer answers what never left: then nobody waits for its end.
+                    self.recall(call_id);
                 }
                 answer?.map_err(CallError::UndecodableReply)
             }
@@ -201,6 +202,9 @@ impl Link {
 
     /// Sends a failure instead of a reply.
     pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
+        if self.is_inherited() {
+            return;
+        }
         let label = Label::new(Kind::Failure, call_id);
         // Of failures for which nobody waits only as many are kept as fit.
         let when_full = if call_id == 0 { WhenFull::Refuse } else { WhenFull::Queue };

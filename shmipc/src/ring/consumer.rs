@@ -132,6 +132,12 @@ impl Consumer {
         self.head
     }
 
+    /// Bytes in the ring.
+    #[inline]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.lane.capacity()
+    }
+
     /// A position that frames which are there now cannot reach beyond.
     pub(crate) fn farthest_end(&self) -> u64 {
         self.head + self.lane.capacity()
@@ -238,7 +244,7 @@ impl Consumer {
         // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is
         // private and unchanged since); `take` made `target` as long as they are, and private, so the
         // two do not overlap. The producer's process may write meanwhile: the copy may then be torn,
-        // which the checksum finds, and is used only after that.
+        // which the checksum finds, where there is one; either way they are private bytes from here on.
         unsafe { source.read(target.as_mut_ptr(), target.len()) };
     }
 

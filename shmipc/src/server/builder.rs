@@ -12,6 +12,7 @@ use crate::link::Manner;
 use crate::message::ShmMessage;
 use crate::options::{
     self, DEFAULT_DEADLINE, DEFAULT_MAX_MESSAGE, DEFAULT_MAX_QUEUED, DEFAULT_RING_SIZE,
+    LISTENER_STACK,
 };
 use crate::ring::MAXIMUM_CAPACITY;
 use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
@@ -75,11 +76,13 @@ pub(crate) struct Settings {
 /// - twice `max_queued`: the queues for events and for replies;
 /// - 64 KiB for the rest.
 ///
-/// With `max_links` of them, and 2 MiB for the registry and the threads, that is
+/// With `max_links` of them, and 10 MiB for the registry and the threads, that is
 /// [`memory_budget`](Self::memory_budget). It is what the worst of clients can do, all at the same
 /// time: a quiet link takes its segment and little more. With the default options it is some hundred
 /// gibibytes, so whoever must live within a limit lowers `max_links` and `max_message` first. What
-/// handlers keep is their own affair, and so is the value that a message is decoded to.
+/// handlers keep is their own affair, and so is the value that a message is decoded to: that takes at
+/// most as much memory for each byte as the protocol's types make of one (an absent
+/// `Option<[u64; 32]>` is one byte in a message and 264 in a `Vec`), and one message is decoded at a time.
 #[must_use = "nothing happens before `bind`"]
 pub struct ServerBuilder<P> {
     name: String,
@@ -210,7 +213,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
             .saturating_add(message.max(LEAST_MESSAGE).saturating_mul(10))
             .saturating_add(queue.saturating_mul(2))
             .saturating_add(64 << 10);
-        links.saturating_mul(link).saturating_add(2 << 20)
+        links.saturating_mul(link).saturating_add((2 << 20) + LISTENER_STACK as u64)
     }
 
     /// Takes the name.

@@ -84,6 +84,7 @@ impl Shared {
         if self.is_inherited() {
             return;
         }
+        // SYNC(stop): what the stopping thread did before it.
         self.stop.store(true, Ordering::Release);
         self.registry.bell().ring();
     }
@@ -91,6 +92,7 @@ impl Shared {
     #[inline]
     pub(super) fn is_stopping(&self) -> bool {
         // A forked child that came out of a handler serves nobody.
+        // SYNC(stop)
         self.stop.load(Ordering::Acquire) || self.is_inherited()
     }
 

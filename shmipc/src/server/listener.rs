@@ -21,7 +21,7 @@ use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
 use crate::segment::registry::Offer;
 use crate::session::{Progress, Session};
 use crate::sync::{Fault, broken};
-use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE};
+use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
 
 pub(super) struct Listener<P: ShmMessage> {
     shared: Arc<Shared>,
@@ -69,6 +69,12 @@ impl<P: ShmMessage> Listener<P> {
                 self.slow_round();
             }
         }));
+        if self.shared.is_inherited() {
+            // A forked child that came out of a handler: the links, their departures and the handler
+            // are its parent's, and so are locks that threads held which stayed behind.
+            std::mem::forget(self);
+            return;
+        }
         self.close_all();
         let shared = self.shared.clone();
         // The handler goes before the end is told: `stop` means that it is gone.
@@ -191,7 +197,9 @@ impl<P: ShmMessage> Listener<P> {
             registry.announce_wait();
         }
         if quiet {
-            registry.bell().sleep(token, self.slice());
+            // No longer than to the next slow round, however often rings begin the sleep anew.
+            let left = self.slice().saturating_sub(self.slow_round.elapsed());
+            registry.bell().sleep(token, left.max(LEAST_SLEEP));
         }
         registry.withdraw_wait();
     }
@@ -203,10 +211,17 @@ impl<P: ShmMessage> Listener<P> {
 
     /// Once in a while: what no bell tells.
     fn slow_round(&mut self) {
+        if cfg!(loom) {
+            // In models no time passes.
+            return;
+        }
         // A look at the clock for each busy turn of the loop would cost as much as the turn may.
         self.turns = self.turns.wrapping_add(1);
         let skip = !self.active.is_empty() && self.turns % 16 != 0;
         if skip || self.slow_round.elapsed() < self.slice() {
+            return;
+        }
+        if self.shared.is_stopping() {
             return;
         }
         self.slow_round = Instant::now();

@@ -11,6 +11,7 @@ use super::listener::Listener;
 use crate::dispatch::Service;
 use crate::error::ServeError;
 use crate::message::ShmMessage;
+use crate::options::LISTENER_STACK;
 
 /// How long stopping waits for a handler that is still running.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +32,7 @@ impl<P: ShmMessage> Running<P> {
         let listener = Listener::new(shared.clone(), service);
         let listener = thread::Builder::new()
             .name("shmipc-listener".into())
+            .stack_size(LISTENER_STACK)
             .spawn(move || listener.run())
             .map_err(ServeError::Thread)?;
         Ok(Self { shared, listener: Some(listener), protocol: PhantomData })

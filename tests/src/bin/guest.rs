@@ -1,6 +1,7 @@
 //! A peer of another user, in another namespace, or forked:
 //! `guest [uid=U] [gid=G] [groups=G,G] COMMAND NAME [KEY=VALUE…]`, where the command is one of
-//! `serve`, `ask`, `stay`, `touch`, `link`, `squat`, `fork-client`, `fork-stay`, `fork-server`, `exec`, `reuse`.
+//! `serve`, `ask`, `stay`, `touch`, `link`, `squat`, `fork-client`, `fork-stay`, `fork-server`, `fork-in-handler`,
+//! `exec`, `reuse`.
 //! Each says what came of it in lines of text.
 
 use std::error::Error;
@@ -9,13 +10,15 @@ use std::io::{BufRead, stdin};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid};
-use shmipc::{Admission, Client, ClientBuilder, Server};
-use shmipc_tests::guest::{Doorkeeper, Identity, IdentityClient, kill};
+use shmipc::{Admission, Client, ClientBuilder, Context, Departure, Server};
+use shmipc_tests::guest::{Caller, Doorkeeper, Identity, IdentityClient, IdentityHandler, kill};
 
 /// How long a forked child lives that nobody kills: a failed test leaves it behind.
 const LIFE: Duration = Duration::from_secs(60);
@@ -43,6 +46,7 @@ fn main() -> Outcome {
         ["fork-client", name] => fork_client(name),
         ["fork-stay", name] => fork_stay(name),
         ["fork-server", name] => fork_server(name),
+        ["fork-in-handler", name] => fork_in_handler(name),
         ["exec", name] => exec(name),
         ["reuse", name] => reuse(name),
         other => Err(format!("what is {other:?}?").into()),
@@ -257,6 +261,55 @@ fn fork_server(name: &str) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Forks when it is asked who asks, and comes out of the handler on both sides.
+struct Forking {
+    inner: Doorkeeper,
+    handle: Arc<OnceLock<shmipc::ServerHandle<Identity>>>,
+}
+
+impl IdentityHandler for Forking {
+    fn who(&mut self, cx: &Context<Identity>) -> Caller {
+        // Another thread's, for as long as the fork takes: the child must not need what it holds.
+        let busy = self.handle.get().cloned();
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        let other = thread::spawn(move || {
+            while !seen.load(Relaxed) {
+                drop(busy.as_ref().map(shmipc::ServerHandle::peers));
+            }
+        });
+        // SAFETY: as in `fork_off`.
+        if let Ok(ForkResult::Parent { child }) = unsafe { fork() } {
+            println!("child: {:?}", waitpid(child, None));
+            stop.store(true, Relaxed);
+            drop(other.join());
+        }
+        self.inner.who(cx)
+    }
+
+    fn note(&mut self, cx: &Context<Identity>) {
+        self.inner.note(cx);
+    }
+
+    fn seen(&mut self, cx: &Context<Identity>) -> (u64, u64, Vec<String>) {
+        self.inner.seen(cx)
+    }
+
+    fn peer_departed(&mut self, _cx: &Context<Identity>, departure: &Departure) {
+        println!("departed: {departure}");
+    }
+}
+
+fn fork_in_handler(name: &str) -> Outcome {
+    let handle = Arc::new(OnceLock::new());
+    let handler = Forking { inner: Doorkeeper::default(), handle: handle.clone() };
+    let running = Server::<Identity>::bind(name)?.serve(handler)?;
+    drop(handle.set(running.handle()));
+    println!("ready");
+    wait_for_end_of_input();
+    Ok(running.stop()?)
 }
 
 /// A client with a child that executes another program.

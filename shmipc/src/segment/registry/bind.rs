@@ -336,6 +336,7 @@ pub(super) fn summon(memory: &RegistryMemory, bell: &Bell, summary_bit: u64) {
 
 /// Removes the name of the link that a slot tells, whoever is to blame that it is still there.
 pub(super) fn remove_link_name(slot: &Slot) {
+    // SYNC(slot): the link's id was written before.
     let request = slot.request.load(Ordering::Acquire);
     if request == REQUEST_CLAIMED || request == REQUEST_READY {
         drop(sys::unlink_shm(&link_name(join(&slot.link))));
@@ -363,9 +364,17 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
     if !is_own(&facts) {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
+    let is_still_named = || {
+        let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
+        now.is_ok_and(|now| now.identity == facts.identity)
+    };
     let mut looks = 0;
     while !liveness::claim(&file, SERVER_BYTE).map_err(system)? {
-        // A client that removes the same stale segment holds the lock for some microseconds.
+        // Clients that remove the same stale segment hold the lock for some microseconds each, one
+        // after the other, and the first of them removes the name.
+        if !is_still_named() {
+            return Ok(());
+        }
         looks += 1;
         if looks == CLAIM_LOOKS {
             return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(&file) });
@@ -373,8 +382,7 @@ fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
         thread::sleep(Duration::from_millis(1));
     }
     crate::step::reach("take-over.claimed");
-    let now = sys::open_shm(segment_name).and_then(|file| sys::file_facts(&file));
-    if now.is_ok_and(|now| now.identity == facts.identity) {
+    if is_still_named() {
         if let Ok(mapping) = Mapping::open(segment_name, size_of::<RegistryMemory>(), is_own) {
             remove_links_of(&mapping);
         }

@@ -189,6 +189,7 @@ impl SlotClaim<'_> {
             self.slot.request.store(REQUEST_READY, Ordering::Release);
             return;
         }
+        // SYNC(slot): the link's id comes before it.
         self.slot.request.store(REQUEST_READY, Ordering::Release);
         crate::step::reach("hand-over.offered");
         summon(self.view.memory(), &self.view.bell, HAND_OVER_BIT);
@@ -212,6 +213,7 @@ impl SlotClaim<'_> {
 
 impl Drop for SlotClaim<'_> {
     fn drop(&mut self) {
+        // SYNC(slot)
         self.slot.request.store(REQUEST_NONE, Ordering::Release);
         liveness::release(self.view.mapping.file(), self.byte);
     }
