@@ -126,16 +126,28 @@ pub fn in_a_small_shared_memory(script: &str) -> Option<String> {
     let output = match Command::new("unshare").args(arguments).output() {
         Ok(output) => output,
         Err(error) => {
-            println!("skipped: no `unshare` ({error})");
+            skipped(&format!("no `unshare` ({error})"));
             return None;
         }
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     if errors.contains("unshare:") || errors.contains("mount:") {
-        println!("skipped: no mount namespace here ({errors})");
+        skipped(&format!("no mount namespace here ({errors})"));
         return None;
     }
     assert!(output.status.success(), "{}: {text}{errors}", output.status);
     Some(text)
+}
+
+/// Says on the error output, which is not captured, that something could not be tested here. Where all
+/// of it was asked for (`SHMIPC_DEEP`, as in `ci/deep`) that is a failure.
+///
+/// # Panics
+/// All of it was asked for.
+#[allow(clippy::panic, reason = "a test fails by panicking")]
+pub fn skipped(why: &str) {
+    // Past the harness, which captures what goes through the macros.
+    drop(writeln!(io::stderr(), "skipped: {why}"));
+    assert!(!crate::is_deep(), "cannot be tested here: {why}");
 }

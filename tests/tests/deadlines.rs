@@ -15,7 +15,7 @@ use shmipc::{
     ServeError, Server,
 };
 use shmipc_tests::handler::Prober;
-use shmipc_tests::process::PeerProcess;
+use shmipc_tests::process::{PeerProcess, skipped};
 use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, ProbeEventClient, pattern};
 use shmipc_tests::{Watchdog, is_deep, unique_name, with_both_doorbells};
 
@@ -139,7 +139,7 @@ fn waits_of_clients(name: &str, server: &PeerProcess) -> Vec<Wait> {
     fill(&full);
     let (named, bound) = (name.to_owned(), name.to_owned());
     let [second, third] = [(); 2].map(|()| calling.clone());
-    let [full_too, full_call, rejections] = [(); 3].map(|()| full.clone());
+    let [full_too, full_all, full_call, rejections] = [(); 4].map(|()| full.clone());
     let behind = streaming.clone();
     let [large, larger] = [4 << 20, 8 << 20].map(|size| Probe::Bytes { bytes: pattern(size) });
     vec![
@@ -167,6 +167,16 @@ fn waits_of_clients(name: &str, server: &PeerProcess) -> Vec<Wait> {
         }),
         wait("a generated notice into a full ring", DEADLINE, move || {
             assert_no_room(full_too.number(0, 0));
+        }),
+        // Each message has the deadline; none gets in.
+        wait("send_all into a full ring", DEADLINE, move || {
+            let all =
+                [Probe::Number { thread: 0, number: 0 }, Probe::Number { thread: 0, number: 1 }];
+            let error = full_all.send_all(all).unwrap_err();
+            assert!(
+                matches!(error.error, SendError::Deadline { .. }) && error.sent == 0,
+                "{error:?}"
+            );
         }),
         wait("call into a full ring", DEADLINE, move || {
             assert_late(full_call.process_id(), Outcome::NotStarted);
@@ -365,7 +375,7 @@ fn a_clock_set_back_by_an_hour_stretches_no_wait() {
             let mut setting = PeerProcess::start(CLOCK, &["3600"]).unwrap();
             match setting.line() {
                 Ok(line) => assert_eq!(line, "set"),
-                Err(error) => println!("skipped: no right to set the clock ({error})"),
+                Err(error) => skipped(&format!("no right to set the clock ({error})")),
             }
             clock = Some(setting);
         });

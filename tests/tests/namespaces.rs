@@ -10,18 +10,20 @@ use shmipc::{Client, Departure, Server};
 use shmipc_tests::guest::{
     Doorkeeper, Guest, Identity, IdentityClient, is_root_or_skipped, kill, until,
 };
-use shmipc_tests::{Watchdog, unique_name};
+use shmipc_tests::{Watchdog, is_deep, unique_name};
 
 const GUEST: &str = env!("CARGO_BIN_EXE_guest");
 /// Deaths that are measured in each test.
 const ROUNDS: u32 = 5;
 
 /// A death is promised to be noticed within 100 ms. On a machine that others use too the best of a few
-/// rounds tells: without the promise's means it is nearer to a second each time.
+/// rounds tells: without the promise's means it is nearer to a second each time. The deep form asks for
+/// most of them.
 fn check_notices(what: &str, mut notices: Vec<Duration>) {
     notices.sort();
     println!("{what}: noticed after {notices:?}");
-    assert!(notices[0] < Duration::from_millis(100), "{what}: {notices:?}");
+    let judged = if is_deep() { notices.len() * 3 / 4 } else { 0 };
+    assert!(notices[judged] < Duration::from_millis(100), "{what}: {notices:?}");
 }
 
 fn server_here(name: &str) -> (shmipc::Running<Identity>, Client<Identity>) {
@@ -87,14 +89,14 @@ fn a_server_in_an_outer_namespace_whose_number_another_has() {
     }
     let _watchdog = Watchdog::start(120);
     let name = unique_name("outer-server");
-    let notices = (0..ROUNDS).map(|_| {
+    let notices = (0..ROUNDS).map(|round| {
         let mut server = Guest::start(GUEST, &format!("serve {name}")).unwrap();
         assert_eq!(server.line().unwrap(), "ready");
         let mut client = Guest::start_apart(&beside_number(server.process().pid(), &name)).unwrap();
         assert_eq!(client.line().unwrap(), "same number");
         assert!(client.line().unwrap().starts_with("linked"));
-        // Let it fall asleep.
-        std::thread::sleep(Duration::from_millis(150));
+        // At once after a ring, and asleep for longer and longer.
+        std::thread::sleep(Duration::from_millis(u64::from(round) * 35));
         let killed = Instant::now();
         server.process().kill();
         assert!(client.line().unwrap().contains("without a goodbye"));

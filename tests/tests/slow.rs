@@ -5,9 +5,14 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use shmipc::{BackPressure, Client, Context, Departure, Doorbell, Running, SendError, Server};
+use shmipc::{
+    BackPressure, CallError, Client, Context, Departure, Doorbell, Outcome, Running, SendError,
+    Server,
+};
 use shmipc_tests::handler::Prober;
-use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, ProbeReply, pattern};
+use shmipc_tests::protocol::{
+    Probe, ProbeClient, ProbeEvent, ProbeEventClient, ProbeEventHandler, ProbeReply, pattern,
+};
 use shmipc_tests::{Watchdog, unique_name, with_both_doorbells};
 
 with_both_doorbells!(
@@ -15,6 +20,7 @@ with_both_doorbells!(
     a_client_that_is_too_slow_is_sent_away_if_that_is_the_policy,
     a_client_that_does_not_read_its_replies_delays_nobody,
     a_slow_handler_gives_room_back_message_by_message,
+    a_request_that_was_taken_back_never_runs,
 );
 
 /// A server whose lanes and queues are full soon.
@@ -160,4 +166,52 @@ fn a_slow_handler_gives_room_back_message_by_message(doorbell: Doorbell) {
         go.send(()).unwrap();
     }
     sender.join().unwrap().unwrap();
+}
+
+/// Handles one event at a word, and writes down which requests ran.
+struct Gated {
+    gate: mpsc::Receiver<()>,
+    ran: mpsc::Sender<u64>,
+}
+
+impl ProbeEventHandler for Gated {
+    fn number(&mut self, _cx: &Context<ProbeEvent>, _number: u64) {}
+
+    fn bytes(&mut self, _cx: &Context<ProbeEvent>, _bytes: Vec<u8>) {
+        // Ends when the sender is dropped.
+        let _ = self.gate.recv();
+    }
+
+    fn double(&mut self, _cx: &Context<ProbeEvent>, value: u64) -> u64 {
+        self.ran.send(value).unwrap();
+        2 * value
+    }
+}
+
+/// A server's request to a client that does not read stands in the server's own queue. At its deadline it
+/// is taken back and reported *not started*: it must not run when the client reads again.
+fn a_request_that_was_taken_back_never_runs(doorbell: Doorbell) {
+    let _watchdog = Watchdog::start(60);
+    let (name, running) = serve_narrow("recall", doorbell, BackPressure::DropAndCount);
+    let (go, gate) = mpsc::channel::<()>();
+    let (ran, log) = mpsc::channel();
+    let builder = Client::<Probe>::builder(&name).serve_events(Gated { gate, ran });
+    let _client = builder.connect().unwrap();
+    let peer = running.handle().peers().pop().unwrap();
+    while peer.send(&ProbeEvent::Bytes { bytes: pattern(500) }).is_ok() {}
+    let hasty = peer.with_deadline(Duration::from_millis(100));
+    for value in 0..5 {
+        let error = hasty.double(value).unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotStarted, "{error}");
+    }
+    drop(go);
+    // Handled after everything that came before it.
+    let answer = loop {
+        match peer.double(77) {
+            Err(CallError::NotSent(SendError::Overflow { .. })) => {}
+            answer => break answer.unwrap(),
+        }
+    };
+    assert_eq!(answer, 154);
+    assert_eq!(log.try_iter().collect::<Vec<_>>(), [77]);
 }

@@ -4,10 +4,10 @@
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use memmap2::{MmapOptions, MmapRaw};
@@ -75,6 +75,13 @@ pub(crate) struct Ticket {
 pub(crate) const TOLD_REPLY: u32 = 1;
 pub(crate) const TOLD_NOT_STARTED: u32 = 2;
 pub(crate) const TOLD_MAY_HAVE_RUN: u32 = 3;
+
+/// A sleep of so long that ends so much too late tells of a machine that stood still.
+const PULSE: Duration = Duration::from_millis(2);
+const LATE: Duration = Duration::from_millis(1);
+
+/// When this process's machine stood still, from and to, of late.
+static STALLS: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
 
 static LEDGER: OnceLock<&'static Ledger> = OnceLock::new();
 
@@ -212,15 +219,32 @@ impl Ledger {
         Duration::from_nanos(self.stalled.load(SeqCst))
     }
 
+    /// What of it fell between two moments of [`now`].
+    pub(crate) fn stall_between(&self, from: u64, to: u64) -> Duration {
+        // The one that ends just now is not in the list yet.
+        thread::sleep(2 * PULSE);
+        let mut stalls = STALLS.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts =
+            stalls.iter().map(|(begin, end)| (*end).min(to).saturating_sub((*begin).max(from)));
+        let all = parts.sum();
+        // Nobody asks about what was before.
+        stalls.retain(|(_, end)| *end > to);
+        Duration::from_nanos(all)
+    }
+
     /// Measures [`stall`](Self::stall) until the process ends.
     pub(crate) fn measure_stalls(&'static self) {
-        const PULSE: Duration = Duration::from_millis(2);
         thread::spawn(move || {
             loop {
-                let started = Instant::now();
+                let due = now() + PULSE.as_nanos() as u64;
                 thread::sleep(PULSE);
-                let late = started.elapsed().saturating_sub(PULSE);
-                self.stalled.fetch_add(late.as_nanos() as u64, SeqCst);
+                let end = now();
+                let late = end.saturating_sub(due);
+                // Less is what any sleep is late by.
+                if late >= LATE.as_nanos() as u64 {
+                    self.stalled.fetch_add(late, SeqCst);
+                    STALLS.lock().unwrap_or_else(PoisonError::into_inner).push((due, end));
+                }
             }
         });
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ledger::{self, Ledger};
-use crate::plan::{Plan, Side, entries};
+use crate::plan::{At, Plan, Side, entries};
 use crate::post::{PATIENCE, Post, Survivor, role};
 use crate::process::Process;
 use crate::shm;
@@ -93,6 +93,7 @@ impl Sweep {
                 self.trial(&Plan::of(seed, rounds, number))?;
             }
             self.catch_up()?;
+            self.make_up(rounds * entries().len() as u64 + moments)?;
         }
         self.bar.finish_and_clear();
         for (who, survivor) in self
@@ -126,6 +127,19 @@ impl Sweep {
         Ok(())
     }
 
+    /// For the trials that did not count, as the machine stood still: others at random moments, from
+    /// number `first` on.
+    fn make_up(&mut self, first: u64) -> anyhow::Result<()> {
+        let Extent { seed, rounds, moments, .. } = self.extent;
+        for number in first..first + moments {
+            if self.tally.kills_at_moments() >= moments {
+                break;
+            }
+            self.trial(&Plan::of(seed, rounds, number))?;
+        }
+        Ok(())
+    }
+
     /// Everybody left ends in an orderly way, and nothing is left.
     fn finish(mut self) -> anyhow::Result<Tally> {
         let ended = self.workers.drain(..).map(|worker| worker.process.end(PATIENCE));
@@ -151,6 +165,11 @@ impl Sweep {
         self.tally.count(fault, times);
         let Plan { number, side, at, .. } = plan;
         let Extent { seed, rounds, .. } = self.extent;
+        // A trial that catches up on a step lies behind all rounds: so many make it one of theirs.
+        let rounds = match at {
+            At::Step(..) => rounds.max(number / entries().len() as u64 + 1),
+            At::Moment(_) => rounds,
+        };
         self.bar.suspend(|| {
             eprintln!(
                 "crash-sweep: {}: {what}\n  trial {number}, {side:?} killed at {at:?}; again: cargo run \

@@ -95,6 +95,10 @@ impl Tally {
         self.slowest.truncate(SLOWEST);
     }
 
+    pub(crate) fn kills_at_moments(&self) -> u64 {
+        self.moments.iter().sum()
+    }
+
     fn faults(&self) -> u64 {
         self.faults.values().sum()
     }

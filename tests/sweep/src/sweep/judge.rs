@@ -17,12 +17,11 @@ const NAME_PATIENCE: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Before {
     disturbed: u64,
-    stall: Duration,
 }
 
 impl Before {
     pub(super) fn now(ledger: &Ledger) -> Self {
-        Self { disturbed: ledger.disturbed.load(SeqCst), stall: ledger.stall() }
+        Self { disturbed: ledger.disturbed.load(SeqCst) }
     }
 }
 
@@ -35,13 +34,13 @@ impl Sweep {
         if disturbed > 0 {
             self.fault(plan, Fault::DisturbedOthers, disturbed, "a bystander noticed something");
         }
-        self.note_notice(plan, self.ledger.stall() - before.stall);
+        self.note_notice(plan);
         self.check_names(plan);
         self.check_survivors(plan);
         Ok(())
     }
 
-    fn note_notice(&mut self, plan: &Plan, stall: Duration) {
+    fn note_notice(&mut self, plan: &Plan) {
         let killed = self.ledger.killed_at.load(SeqCst);
         let noticed = self.ledger.noticed_at.load(SeqCst);
         if killed == 0 || noticed <= killed {
@@ -50,7 +49,12 @@ impl Sweep {
         let Plan { number, side, at, event, .. } = plan;
         let bell = if *event { "event" } else { "futex" };
         let trial = format!("trial {number}, {side:?} killed at {at:?}, {bell}");
-        self.tally.noticed_after(Duration::from_nanos(noticed - killed), stall, trial);
+        let notice = Duration::from_nanos(noticed - killed);
+        // Asking takes a moment, which most trials need not spend.
+        let is_slow = notice >= Duration::from_millis(20);
+        let stall =
+            if is_slow { self.ledger.stall_between(killed, noticed) } else { Duration::ZERO };
+        self.tally.noticed_after(notice, stall, trial);
     }
 
     /// Is anything left in shared memory that was not there before?
