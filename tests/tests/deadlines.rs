@@ -130,6 +130,13 @@ fn assert_no_room(result: Result<(), SendError>) {
     assert!(matches!(result, Err(SendError::Deadline { .. })), "{result:?}");
 }
 
+/// Each message has the deadline; the first does not get in.
+fn send_all_late(client: &Client<Probe>) {
+    let all = [0, 1].map(|number| Probe::Number { thread: 0, number });
+    let error = client.send_all(all).unwrap_err();
+    assert!(matches!(error.error, SendError::Deadline { .. }) && error.sent == 0, "{error:?}");
+}
+
 /// What a client can wait for, its server being stopped.
 fn waits_of_clients(name: &str, server: &PeerProcess) -> Vec<Wait> {
     let [calling, full, streaming, closing, dropping] = [(); 5].map(|()| client(name));
@@ -168,16 +175,7 @@ fn waits_of_clients(name: &str, server: &PeerProcess) -> Vec<Wait> {
         wait("a generated notice into a full ring", DEADLINE, move || {
             assert_no_room(full_too.number(0, 0));
         }),
-        // Each message has the deadline; none gets in.
-        wait("send_all into a full ring", DEADLINE, move || {
-            let all =
-                [Probe::Number { thread: 0, number: 0 }, Probe::Number { thread: 0, number: 1 }];
-            let error = full_all.send_all(all).unwrap_err();
-            assert!(
-                matches!(error.error, SendError::Deadline { .. }) && error.sent == 0,
-                "{error:?}"
-            );
-        }),
+        wait("send_all into a full ring", DEADLINE, move || send_all_late(&full_all)),
         wait("call into a full ring", DEADLINE, move || {
             assert_late(full_call.process_id(), Outcome::NotStarted);
         }),

@@ -136,7 +136,29 @@ pub fn run(program: &str, wanted: Wanted) -> Result<Report, Box<dyn Error>> {
         }
     }
     report.seconds = started.elapsed().as_secs_f64();
+    // Of single sessions that are looked at again nothing is expected.
+    if wanted.sessions >= 100 {
+        let idle = idleness(&report, wanted);
+        report.faults.extend(idle.map(|what| format!("the run shows nothing: {what}")));
+    }
     Ok(report)
+}
+
+/// Whether attacks came through at all, and honest calls: a run in which all was refused proves nothing.
+fn idleness(report: &Report, wanted: Wanted) -> Option<&'static str> {
+    let Report { tally, honest, reverse, .. } = report;
+    let enough = |count: u64, of: u64| count >= of / 10;
+    if tally.sessions != wanted.sessions {
+        Some("not all sessions took place")
+    } else if !enough(tally.accused, wanted.sessions) || !enough(tally.served, wanted.sessions) {
+        Some("hardly any attacker got in")
+    } else if !enough(honest.calls, wanted.sessions) || honest.connects == 0 {
+        Some("the honest client hardly called")
+    } else if !enough(reverse.calls_failed, wanted.reverse) {
+        Some("the hostile server hardly met anybody")
+    } else {
+        None
+    }
 }
 
 fn forward(program: &str, name: &str, wanted: Wanted, report: &mut Report) -> Result<(), String> {
