@@ -100,6 +100,13 @@ pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
     /// What a signal that interrupts a call costs at most: the call's pages are undone, so that all
     /// in one call would never be done in a process with a fast timer.
     const PIECE: i64 = 1 << 20;
+    // A call for all would be refused before it takes anything; pieces would take all there is.
+    let facts = file_facts(file)?;
+    // Of a longer file other parts may be what is reserved.
+    let held = if facts.length <= length { facts.reserved } else { 0 };
+    if length.saturating_sub(held) > free_room(file) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
     let length = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let mut done = 0;
     while done < length {
