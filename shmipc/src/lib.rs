@@ -65,10 +65,11 @@
 //! # Threads
 //! A server has one listener thread, and so has a client that handles events; handlers own their
 //! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`, and
-//! any number of threads may call at once. One thread more waits for the kernel to tell deaths,
-//! while any peer is linked; one bounds the sleeps of conversations, and ends with them; and one takes
-//! late answers out of the way after a call's deadline has passed, until they have come. Handlers may send and call, and nothing is locked while they run. In a
-//! program with a GUI, have the handler pass events to the GUI's thread through a channel.
+//! any number of threads may call at once. While any peer is linked, one thread more waits for the kernel
+//! to tell deaths, and one bounds the sleeps of conversations (futex doorbell); after a call's deadline
+//! has passed, one takes its late answer out of the way, until that has come. Handlers may send and call,
+//! and nothing is locked while they run. In a program with a GUI, have the handler pass events to the
+//! GUI's thread through a channel.
 //!
 //! # Waiting
 //! Who waits spins for a bounded time (about what a wake-up costs; never on one processor), then
