@@ -2,7 +2,7 @@
 //! wrong in between.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -215,15 +215,27 @@ pub(crate) fn dispatch<P: ShmMessage>(
             link.fail(call_id, &Failure::Undecodable(error.to_string()));
         }
     }));
+    leave_if_forked(link);
     if let Err(panic) = ran {
         link.fail(call_id, &Failure::HandlerPanicked(panic_text(panic.as_ref())));
     }
 }
 
 /// Runs one of the callbacks that answer nothing; a panic goes no further.
-pub(crate) fn contain(callback: impl FnOnce()) {
+pub(crate) fn contain(link: &Link, callback: impl FnOnce()) {
     // The panic hook has printed it, and there is no sender to tell.
     drop(catch_unwind(AssertUnwindSafe(callback)));
+    leave_if_forked(link);
+}
+
+/// A forked child that comes out of the user's code here is a copy of the listener's thread, alone. Links,
+/// callbacks and locks are its parent's, and threads that stayed behind may hold them: it leaves all that
+/// was begun as it is, up to the thread's end (the listeners' `run`).
+#[inline]
+fn leave_if_forked(link: &Link) {
+    if link.is_inherited() {
+        resume_unwind(Box::new("a forked child leaves its parent's listener"));
+    }
 }
 
 /// What a panic said.

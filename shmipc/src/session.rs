@@ -163,7 +163,7 @@ impl<P: ShmMessage> Session<P> {
             Kind::Request => dispatch::dispatch(service, cx, link, received.call_id, payload),
             Kind::Gap => {
                 let count = payload.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-                dispatch::contain(|| service.messages_missed(cx, count));
+                dispatch::contain(link, || service.messages_missed(cx, count));
             }
             Kind::Goodbye => link.heard(Goodbye::departure_from(payload)),
             // These belong to the reply lane; `Inbound` never gives the last two.
@@ -237,10 +237,10 @@ impl<P: ShmMessage> Session<P> {
     }
 
     pub(crate) fn arrived(&self, service: &mut dyn Service<P>) {
-        dispatch::contain(|| service.peer_arrived(&self.context));
+        dispatch::contain(&self.link, || service.peer_arrived(&self.context));
     }
 
     pub(crate) fn departed(&self, service: &mut dyn Service<P>, departure: &Departure) {
-        dispatch::contain(|| service.peer_departed(&self.context, departure));
+        dispatch::contain(&self.link, || service.peer_departed(&self.context, departure));
     }
 }

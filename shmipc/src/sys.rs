@@ -36,7 +36,8 @@ pub(crate) struct FileFacts {
 
 /// Opens an existing shared memory object for reading and writing. It is not inherited by programs
 /// that this process executes. Waits for nobody: who owns the file could hold a lease on it, which
-/// keeps an opener for 45 seconds (`WouldBlock` here).
+/// keeps an opener for 45 seconds (`WouldBlock` here). Mapping opens the name once more (`shared_memory`
+/// does); only an admitted user that changes its own file in between can still keep this side so long.
 pub(crate) fn open_shm(name: &str) -> io::Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     mman::shm_open(name, flags, Mode::empty()).map_err(|errno| match errno {
@@ -104,7 +105,7 @@ pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
     let facts = file_facts(file)?;
     // Of a longer file other parts may be what is reserved.
     let held = if facts.length <= length { facts.reserved } else { 0 };
-    if length.saturating_sub(held) > free_room(file) {
+    if length.saturating_sub(held) > free_room(file) && has_a_limit(file) {
         return Err(io::ErrorKind::StorageFull.into());
     }
     let length = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -117,6 +118,11 @@ pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Does the file system tell how much room it has? One of memory that was given no limit tells nothing.
+fn has_a_limit(file: &OwnedFd) -> bool {
+    nix::sys::statvfs::fstatvfs(file).is_ok_and(|stat| stat.blocks() > 0)
 }
 
 /// Bytes free in the file system that holds `file`.

@@ -144,8 +144,8 @@ fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
         Ok(_) => {}
         Err(Errno::EINTR) => return Vec::new(),
         Err(_) => {
-            // More than this process may have open now, or no memory: deaths are found by looking, as
-            // where no process can be watched, until that is over.
+            // More than this process may have open now, or no memory: until that is over deaths are
+            // found by looking, within a second.
             thread::sleep(TROUBLE);
             return Vec::new();
         }

@@ -77,14 +77,20 @@ fn a_child_that_comes_out_of_a_handler_ends_without_a_word() {
     let mut parent = Guest::start(GUEST, &format!("fork-in-handler {name}")).unwrap();
     assert_eq!(parent.line().unwrap(), "ready");
     let client = Client::<Identity>::connect(&name).unwrap();
+    // Another link, which the child must not touch either.
+    let other = Client::<Identity>::connect(&name).unwrap();
     for _ in 0..40 {
+        other.note().unwrap();
         assert_eq!(client.who().unwrap().pid, std::process::id());
         let line = parent.line().unwrap();
         assert!(line.starts_with("child: Ok(Exited(") && line.ends_with(", 0))"), "{line}");
     }
-    assert_eq!(client.seen().unwrap().1, 1);
+    let (notes, links, _) = client.seen().unwrap();
+    assert!(notes <= 40 && links == 2, "{notes} {links}");
     drop(client);
     assert_eq!(parent.line().unwrap(), "departed: it closed the link");
+    drop(other);
+    assert!(parent.end().unwrap());
 }
 
 /// The thread that waits for deaths stayed with the parent: the child has one of its own. Without it the

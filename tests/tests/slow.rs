@@ -161,11 +161,18 @@ fn a_slow_handler_gives_room_back_message_by_message(doorbell: Doorbell) {
     assert!(matches!(full, SendError::Deadline { .. }), "{full}");
     // Two or three handled are room for one more, which the server tells while it handles the next.
     let sender = std::thread::spawn(move || client.bytes(vec![1]));
-    for _ in 0..4 {
+    // A few would do; as many as were given back together were twice as many.
+    for _ in 0..16 {
         std::thread::sleep(Duration::from_millis(20));
+        if sender.is_finished() {
+            break;
+        }
         go.send(()).unwrap();
     }
-    sender.join().unwrap().unwrap();
+    let sent = sender.join().unwrap();
+    // Before the server stops, whose handler it holds.
+    drop(go);
+    sent.unwrap();
 }
 
 /// Handles one event at a word, and writes down which requests ran.
@@ -202,7 +209,8 @@ fn a_request_that_was_taken_back_never_runs(doorbell: Doorbell) {
     let hasty = peer.with_deadline(Duration::from_millis(100));
     for value in 0..5 {
         let error = hasty.double(value).unwrap_err();
-        assert_eq!(error.outcome(), Outcome::NotStarted, "{error}");
+        let late = matches!(error, CallError::Deadline { outcome: Outcome::NotStarted, .. });
+        assert!(late, "{error:?}");
     }
     drop(go);
     // Handled after everything that came before it.

@@ -69,17 +69,20 @@ impl<P: ShmMessage> Listener<P> {
                 self.slow_round();
             }
         }));
+        let closed = catch_unwind(AssertUnwindSafe(|| {
+            if !self.shared.is_inherited() {
+                self.close_all();
+            }
+        }));
         if self.shared.is_inherited() {
-            // A forked child that came out of a handler: the links, their departures and the handler
-            // are its parent's, and so are locks that threads held which stayed behind.
+            // A forked child that came out of a handler (`dispatch::dispatch`): nothing here is its own.
             std::mem::forget(self);
             return;
         }
-        self.close_all();
         let shared = self.shared.clone();
         // The handler goes before the end is told: `stop` means that it is gone.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
-        let how = ran.and(dropped).map_err(|panic| panic_text(panic.as_ref()));
+        let how = ran.and(closed).and(dropped).map_err(|panic| panic_text(panic.as_ref()));
         shared.release_name();
         shared.set_ended(how);
     }

@@ -100,6 +100,8 @@ impl Talk {
                 let doubled = self.client.ask_back(value)?;
                 // No answer in time is no fault on a busy machine; a wrong one is.
                 report.damaged += u64::from(doubled != value * 2 && doubled != u64::MAX);
+                report.called_back += 1;
+                report.not_called_back += u64::from(doubled == u64::MAX);
                 report.calls += 1;
             }
             _ => self.check(report)?,

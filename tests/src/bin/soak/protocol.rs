@@ -100,6 +100,9 @@ pub(crate) struct Report {
     pub(crate) damaged: u64,
     /// Sends and calls that failed and must not.
     pub(crate) failed: u64,
+    /// Questions of ours that the server was to ask back, and those of them without an answer in time.
+    pub(crate) called_back: u64,
+    pub(crate) not_called_back: u64,
     /// Links made.
     pub(crate) links: u64,
     /// Clients that came to the server so far, and those of them that it sent away.

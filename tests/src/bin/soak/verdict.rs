@@ -76,6 +76,8 @@ impl Verdict {
         sum.repeated += other.repeated;
         sum.damaged += other.damaged;
         sum.failed += other.failed;
+        sum.called_back += other.called_back;
+        sum.not_called_back += other.not_called_back;
         sum.links += other.links;
         // The servers' own counts, which each of their clients tells.
         sum.visitors = sum.visitors.max(other.visitors);
@@ -84,8 +86,13 @@ impl Verdict {
 
     pub(crate) fn is_good(&self) -> bool {
         let Report { lost, repeated, damaged, failed, notes, calls, events, .. } = self.report;
+        let Report { called_back, not_called_back, sent_away, .. } = self.report;
         lost + repeated + damaged + failed == 0
             && notes.min(calls).min(events) > 0
+            // Most were answered, and those that were to be killed, stopped and sent away were.
+            && called_back > 2 * not_called_back
+            && self.clients_killed.min(self.servers_killed).min(self.clients_stopped) > 0
+            && sent_away > 0
             && self.wrong_ends.is_empty()
             && self.leaked_names.is_empty()
             && self.processes.values().all(|growth| growth.is_none(slack_kib(self.minutes)))
