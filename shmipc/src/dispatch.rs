@@ -234,8 +234,13 @@ pub(crate) fn contain(link: &Link, callback: impl FnOnce()) {
 #[inline]
 fn leave_if_forked(link: &Link) {
     if link.is_inherited() {
-        resume_unwind(Box::new("a forked child leaves its parent's listener"));
+        leave();
     }
+}
+
+#[cold]
+fn leave() -> ! {
+    resume_unwind(Box::new("a forked child leaves its parent's listener"))
 }
 
 /// What a panic said.
