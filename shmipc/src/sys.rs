@@ -68,14 +68,19 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
     let stat = nix::sys::stat::fstat(file)?;
     let age = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
     Ok(FileFacts {
-        identity: (stat.st_dev, stat.st_ino),
+        identity: (wide(stat.st_dev), wide(stat.st_ino)),
         uid: stat.st_uid,
         gid: stat.st_gid,
-        links: stat.st_nlink,
+        links: wide(stat.st_nlink),
         length: u64::try_from(stat.st_size).unwrap_or(0),
         reserved: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
         modified: std::time::UNIX_EPOCH + age,
     })
+}
+
+/// A number whose type has another width on other machines.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
 }
 
 /// The inode of the file that is mapped at this address, as the kernel tells. `None` where there is no
@@ -100,7 +105,7 @@ pub(crate) fn read_at(file: &OwnedFd, bytes: &mut [u8], offset: u64) -> io::Resu
 pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
     /// What a signal that interrupts a call costs at most: the call's pages are undone, so that all
     /// in one call would never be done in a process with a fast timer.
-    const PIECE: i64 = 1 << 20;
+    const PIECE: libc::off_t = 1 << 20;
     // A call for all would be refused before it takes anything; pieces would take all there is.
     let facts = file_facts(file)?;
     // Of a longer file other parts may be what is reserved.
@@ -108,7 +113,7 @@ pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
     if length.saturating_sub(held) > free_room(file) && has_a_limit(file) {
         return Err(io::ErrorKind::StorageFull.into());
     }
-    let length = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let length = libc::off_t::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let mut done = 0;
     while done < length {
         match nix::fcntl::posix_fallocate(file, done, PIECE.min(length - done)) {
@@ -128,7 +133,7 @@ fn has_a_limit(file: &OwnedFd) -> bool {
 /// Bytes free in the file system that holds `file`.
 pub(crate) fn free_room(file: &OwnedFd) -> u64 {
     nix::sys::statvfs::fstatvfs(file)
-        .map_or(0, |stat| stat.blocks_available().saturating_mul(stat.fragment_size()))
+        .map_or(0, |stat| wide(stat.blocks_available()).saturating_mul(wide(stat.fragment_size())))
 }
 
 fn byte_range(byte: i64, kind: i32) -> libc::flock {
@@ -137,7 +142,7 @@ fn byte_range(byte: i64, kind: i32) -> libc::flock {
     let mut range: libc::flock = unsafe { std::mem::zeroed() };
     range.l_type = kind as i16;
     range.l_whence = libc::SEEK_SET as i16;
-    range.l_start = byte;
+    range.l_start = byte as libc::off_t;
     range.l_len = 1;
     range
 }
@@ -259,15 +264,18 @@ pub(crate) unsafe fn replace_by_empty_pages(start: usize, length: usize) {
     unsafe { libc::mmap(place, length, protection, flags, -1, 0) };
 }
 
+/// A time as the system takes it: at most the 68 years that it can count everywhere.
+pub(crate) fn timespec(time: Duration) -> libc::timespec {
+    const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
+    *nix::sys::time::TimeSpec::from_duration(time.min(LONGEST)).as_ref()
+}
+
 /// Sleeps while `word` is `expected`, until a wake-up, a signal, or the time-out on the monotonic
 /// clock (`None`: whoever calls sees to it that it is woken). The caller cannot tell which, and must
 /// not need to.
 #[cfg(not(loom))]
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    let timeout = timeout.map(|timeout| libc::timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(timeout.subsec_nanos()),
-    });
+    let timeout = timeout.map(timespec);
     let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: `word` and `timeout` are valid for the whole call. Without FUTEX_PRIVATE_FLAG the
     // kernel finds the word by its page, so other processes' wake-ups arrive. All failures (EAGAIN,

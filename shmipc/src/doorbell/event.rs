@@ -120,11 +120,7 @@ fn wait(semaphore: NonNull<libc::sem_t>, timeout: Duration) -> bool {
         u32::try_from(now.tv_nsec).unwrap_or(0),
     );
     // Sleeps are bounded, and short beside what a clock can count.
-    let until = now.saturating_add(timeout);
-    let until = libc::timespec {
-        tv_sec: libc::time_t::try_from(until.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: until.subsec_nanos().into(),
-    };
+    let until = crate::sys::timespec(now.saturating_add(timeout));
     // SAFETY: a semaphore (contract of `attach`), and a time that is valid for the call.
     unsafe { wait_until(semaphore.as_ptr(), &raw const until) == 0 }
 }
