@@ -16,15 +16,18 @@ use bincode::config::{self, Config};
 use bincode::enc::write::Writer;
 use serde::{Deserialize, Serialize};
 
+use crate::error::debug_is_the_sentence;
 use bounded::{Bounded, Budget};
 
+debug_is_the_sentence!(EncodeError, DecodeError);
+
 /// A value could not be encoded; the text is its `Serialize`'s own.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(String);
 
 /// Bytes could not be decoded as the type asked for; the text is the decoder's own.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
 

@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{self, DecodeError};
+use crate::codec::{self, DecodeError, TooLargeOr};
 use crate::context::Context;
-use crate::error::{Departure, SendError};
+use crate::error::{Departure, SendError, chain};
 use crate::frame::Kind;
 use crate::link::Link;
 use crate::link::outbound::WhenFull;
@@ -61,14 +61,20 @@ impl<'a> Responder<'a> {
                 let sent = link.replies().send_queueing(link, label, reply, WhenFull::Queue);
                 // Any other error means that the link ended: nobody waits any more.
                 if let Err(error @ (SendError::TooLarge { .. } | SendError::Encode(_))) = sent {
-                    link.fail(call_id, &Failure::ReplyFailed(explain(&error)));
+                    link.fail(call_id, &Failure::ReplyFailed(chain(&error)));
                 }
             }
             To::Slot(slot) => {
                 let mut bytes = Vec::new();
                 *slot = Some(match codec::encode_to_vec(reply, &mut bytes, usize::MAX) {
                     Ok(()) => Ok(bytes),
-                    Err(error) => Err(Failure::ReplyFailed(format!("{error:?}"))),
+                    Err(TooLargeOr::Value(error)) => {
+                        Err(Failure::ReplyFailed(chain(&SendError::Encode(error))))
+                    }
+                    Err(TooLargeOr::TooLarge { length }) => {
+                        let error = SendError::TooLarge { length, maximum: usize::MAX };
+                        Err(Failure::ReplyFailed(chain(&error)))
+                    }
                 });
             }
         }
@@ -101,18 +107,6 @@ impl<'a> Responder<'a> {
         }
         Responded(())
     }
-}
-
-/// An error and its sources in one line.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 /// Decodes a reply of a known type.

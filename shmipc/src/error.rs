@@ -1,5 +1,6 @@
 //! One error enum for each operation. Every text says what was wrong, what was expected, and what
-//! to do; sources are kept, so print the whole chain.
+//! to do. `Display` is that sentence. `Debug`, which is what `fn main() -> Result<…>`, `unwrap` and
+//! `expect` print, is the sentence with its sources; the parts are in the variants' fields.
 //!
 //! | operation | error |
 //! |---|---|
@@ -63,8 +64,12 @@ mod attach;
 mod call;
 mod config;
 mod send;
+#[cfg(test)]
+mod tests;
+pub(crate) mod told;
 
 pub use attach::{BindError, ConnectError, Difference, Refusal, ServeError};
 pub use call::{CallError, Outcome, Rejection};
 pub use config::{ConfigError, NameError};
 pub use send::{Departure, SendAllError, SendError};
+pub(crate) use told::{chain, debug_is_the_sentence};

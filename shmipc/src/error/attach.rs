@@ -3,10 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use super::told::{Told, debug_is_the_sentence};
 use super::{ConfigError, NameError};
 
+debug_is_the_sentence!(BindError, ServeError, ConnectError);
+
 /// Why [`Server::bind`](crate::Server::bind) failed. Nothing is left behind.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
     /// The name cannot be a server's.
@@ -60,7 +63,7 @@ pub enum BindError {
 }
 
 /// Why a bound server could not start to serve, or how it failed to end.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// The listener thread could not be started.
@@ -68,8 +71,9 @@ pub enum ServeError {
     Thread(#[source] io::Error),
     /// The listener did not end within its bound: a handler is still running.
     #[error(
-        "the listener did not end within {waited:?} because a handler is still running; it was left \
-         to end on its own"
+        "the listener did not end within {} because a handler is still running; it was left to end on its \
+         own",
+        Told(*.waited)
     )]
     StillRunning {
         /// How long was waited.
@@ -160,7 +164,7 @@ fn list(differences: &[Difference]) -> String {
 }
 
 /// Why [`Client::connect`](crate::Client::connect) failed. Nothing is left behind.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The name cannot be a server's.
@@ -171,7 +175,8 @@ pub enum ConnectError {
     Config(#[from] ConfigError),
     /// No live server had the name until the deadline.
     #[error(
-        "no server named {name:?} within {waited:?}{}; start it, or give `connect_deadline` more time",
+        "no server named {name:?} within {}{}; start it, or give `connect_deadline` more time",
+        Told(*.waited),
         if *.stale { " (one that died had it before)" } else { "" }
     )]
     NoServer {
@@ -184,8 +189,9 @@ pub enum ConnectError {
     },
     /// A live server has the name and did not take this client on until the deadline.
     #[error(
-        "the server {name:?} (pid {pid}) is alive and did not answer within {waited:?}; it may be \
-         stopped, or in a long handler: give `connect_deadline` more time"
+        "the server {name:?} (pid {pid}) is alive and did not answer within {}; it may be stopped, or in \
+         a long handler: give `connect_deadline` more time",
+        Told(*.waited)
     )]
     NotAnswering {
         /// The name.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::codec::DecodeError;
 
+use super::told::{Told, debug_is_the_sentence};
 use super::{Departure, SendError};
+
+debug_is_the_sentence!(CallError);
 
 /// Did a request run that ended in an error?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,14 +55,14 @@ impl std::fmt::Display for Rejection {
 }
 
 /// How a call ended, when it did not end with its reply.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// The request was not sent at all: too large, not encodable, no room, link closed.
     #[error(transparent)]
     NotSent(SendError),
     /// No reply within the deadline. A reply that comes later is discarded.
-    #[error("no reply from the peer (pid {pid}) within {waited:?}; {outcome}")]
+    #[error("no reply from the peer (pid {pid}) within {}; {outcome}", Told(*.waited))]
     Deadline {
         /// How long was waited.
         waited: Duration,

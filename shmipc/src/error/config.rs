@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use super::told::{Told, debug_is_the_sentence};
+
+debug_is_the_sentence!(NameError, ConfigError);
+
 /// A server's name that cannot be one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// The name has no characters.
@@ -36,7 +40,7 @@ pub enum NameError {
 }
 
 /// An option of a builder that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The ring's size is not a power of two or out of range.
@@ -90,7 +94,11 @@ pub enum ConfigError {
     )]
     DoorbellOfTrust,
     /// The spin budget is longer than any wake-up could cost.
-    #[error("a spin budget of {given:?} would burn a processor; at most {maximum:?}")]
+    #[error(
+        "a spin budget of {} would burn a processor; at most {}",
+        Told(*.given),
+        Told(*.maximum)
+    )]
     SpinBudget {
         /// The budget given.
         given: Duration,

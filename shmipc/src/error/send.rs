@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use super::told::{Told, debug_is_the_sentence};
 use crate::codec::EncodeError;
+
+debug_is_the_sentence!(SendAllError, SendError);
 
 /// How a link's other side ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl std::fmt::Display for Departure {
 
 /// Why not all of several messages were sent: those before the one that was not have been, and those
 /// behind it were not looked at.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("after {sent} messages were sent, the next one was not: {error}")]
 #[non_exhaustive]
 pub struct SendAllError {
@@ -53,7 +56,7 @@ pub struct SendAllError {
 }
 
 /// Why a notice or an event was not sent. The message was borrowed, so the caller still has it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// Larger than the link allows; nothing was sent.
@@ -73,8 +76,9 @@ pub enum SendError {
     Encode(#[source] EncodeError),
     /// The lane stayed full until the deadline; nothing of the message will be seen by the peer.
     #[error(
-        "no room for the message within {waited:?}: the peer (pid {pid}) is alive and does not read; \
-         nothing was delivered, so try again or give it more time"
+        "no room for the message within {}: the peer (pid {pid}) is alive and does not read; nothing was \
+         delivered, so try again or give it more time",
+        Told(*.waited)
     )]
     Deadline {
         /// How long was waited.
