@@ -260,6 +260,7 @@ impl Drop for ClientShared {
             // The last handle may go in an event handler, on that very thread.
             let own = listener.thread().id() == thread::current().id();
             if !own && self.state.wait_ended(CLOSE_PATIENCE) {
+                // `run` lets no panic out, so there is no payload to drop.
                 drop(listener.join());
             }
         }

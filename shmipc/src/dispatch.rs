@@ -1,8 +1,7 @@
 //! Bytes to handler to reply: decodes a message, calls who handles it, and answers, whatever goes
 //! wrong in between.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +14,7 @@ use crate::link::Link;
 use crate::link::outbound::WhenFull;
 use crate::message::{Dispatch, ShmMessage};
 use crate::note::Failure;
+use crate::panics::caught;
 use crate::ring::Label;
 
 /// Where a handler's answer goes. Used up by answering, so that there is one answer at most.
@@ -203,22 +203,22 @@ pub(crate) fn dispatch<P: ShmMessage>(
         0 => Responder::nobody(),
         call_id => Responder::link(link, call_id),
     };
-    let ran = catch_unwind(AssertUnwindSafe(|| {
+    let ran = caught(|| {
         if let Err(error) = service.handle(cx, payload, responder) {
             // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
             link.fail(call_id, &Failure::Undecodable(error.to_string()));
         }
-    }));
+    });
     leave_if_forked(link);
-    if let Err(panic) = ran {
-        link.fail(call_id, &Failure::HandlerPanicked(panic_text(panic.as_ref())));
+    if let Err(text) = ran {
+        link.fail(call_id, &Failure::HandlerPanicked(text));
     }
 }
 
 /// Runs one of the callbacks that answer nothing; a panic goes no further.
 pub(crate) fn contain(link: &Link, callback: impl FnOnce()) {
     // The panic hook has printed it, and there is no sender to tell.
-    drop(catch_unwind(AssertUnwindSafe(callback)));
+    drop(caught(callback));
     leave_if_forked(link);
 }
 
@@ -235,15 +235,4 @@ fn leave_if_forked(link: &Link) {
 #[cold]
 fn leave() -> ! {
     resume_unwind(Box::new("a forked child leaves its parent's listener"))
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic without a text".to_owned()
-    }
 }

@@ -150,6 +150,7 @@ mod models;
 mod name;
 mod note;
 mod options;
+mod panics;
 mod peer;
 mod ring;
 mod segment;

@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
 use crate::codec;
 use crate::context::Context;
-use crate::dispatch::{HandlerService, Responder, Service, panic_text};
+use crate::dispatch::{HandlerService, Responder, Service};
 use crate::error::{CallError, SendError};
 use crate::message::{Caller, Dispatch};
 use crate::note::Failure;
+use crate::panics::caught;
 
 /// An in-process stand-in for a client: calls go straight to a handler, through the same encoding
 /// as over shared memory. For unit tests of handlers and of code that takes a
@@ -71,12 +71,12 @@ impl<P: Dispatch<H>, H: Send> Local<P, H> {
         })?;
         let mut handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answer = None;
-        let ran = catch_unwind(AssertUnwindSafe(|| {
+        let ran = caught(|| {
             let (cx, responder) = (Context::<P>::detached(), Responder::slot(&mut answer));
             Service::<P>::handle(&mut *handler, &cx, &bytes, responder).map(drop)
-        }));
+        });
         Ok(match ran {
-            Err(panic) => Err(Failure::HandlerPanicked(panic_text(panic.as_ref()))),
+            Err(text) => Err(Failure::HandlerPanicked(text)),
             Ok(Err(error)) => Err(Failure::Undecodable(error.to_string())),
             Ok(Ok(())) => answer.unwrap_or(Err(Failure::NotHandled)),
         })

@@ -3,6 +3,7 @@
 
 pub mod counted;
 pub mod counting;
+pub mod deed;
 pub mod guest;
 pub mod handler;
 pub mod hostile;

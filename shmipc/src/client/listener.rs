@@ -1,6 +1,5 @@
 //! The client's listener: one thread, only where the client handles events.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use crate::link::Link;
 use crate::link::inbound::Inbound;
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
+use crate::panics::caught;
 use crate::session::{Progress, Session};
 use crate::sync::{Fault, Ordering, broken};
 use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
@@ -129,39 +129,51 @@ impl<E: ShmMessage> Listener<E> {
         Self { session, service, state, looked: Instant::now() }
     }
 
-    pub(super) fn run(mut self) {
+    pub(super) fn run(self) {
+        self.run_as(Self::work);
+    }
+
+    fn run_as(mut self, work: impl FnOnce(&mut Self) -> Departure) {
         // Handlers' panics are contained one by one; this is for the rest.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let ran = caught(|| work(&mut self));
         if self.session.link().is_inherited() {
             // A forked child that came out of a handler: nothing here is its own.
             std::mem::forget(self);
             return;
         }
+        // However the listening ended, the link ends with it: nobody would hear what the server says.
+        let departure = ran.unwrap_or(Departure::ClosedHere);
+        drop(caught(|| self.end(&departure)));
         let state = self.state.clone();
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
-        // The panic hook has printed it; the link was closed by the drop of its last handle.
-        drop((ran, dropped));
+        // The panic hook has printed it.
+        drop(caught(|| drop(self)));
         state.set_ended();
     }
 
-    fn work(&mut self) {
+    fn end(&mut self, departure: &Departure) {
+        self.session.link().close(&Goodbye::Closed, departure.clone());
+        self.session.departed(self.service.as_mut(), departure);
+    }
+
+    /// Listens until the link ends, and tells how it did.
+    fn work(&mut self) -> Departure {
         let service = self.service.as_mut();
         self.session.arrived(service);
-        let departure = loop {
+        loop {
             // A forked child that came out of a handler here listens to nobody (`run`).
             if self.session.link().is_inherited() {
-                return;
+                return Departure::ClosedHere;
             }
             // SYNC(stop)
             if self.state.stop.load(Ordering::Acquire) {
-                break Departure::ClosedHere;
+                return Departure::ClosedHere;
             }
             let stopping = || self.state.stop.load(Ordering::Relaxed);
             let stuck = match self.session.process(service, stopping) {
                 Progress::Busy => continue,
                 Progress::Idle => false,
                 Progress::Stuck => true,
-                Progress::Ended(departure) => break departure,
+                Progress::Ended(departure) => return departure,
             };
             let link = self.session.link().clone();
             let (session, state) = (&mut self.session, &self.state);
@@ -172,9 +184,7 @@ impl<E: ShmMessage> Listener<E> {
             if found.is_none() {
                 sleep(&link, session, state, stuck, &mut self.looked);
             }
-        };
-        self.session.link().close(&Goodbye::Closed, departure.clone());
-        self.session.departed(service, &departure);
+        }
     }
 }
 
@@ -203,4 +213,49 @@ fn sleep<E: ShmMessage>(
         }
     }
     session.unpark();
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::connect::{self, Wanted};
+    use super::*;
+    use crate::link::Manner;
+    use crate::message::NoEvents;
+    use crate::server::Server;
+    use std::time::Duration;
+
+    /// It was swallowed once, and the link stayed open with nobody behind it.
+    #[test]
+    fn a_listener_that_panics_by_itself_ends_its_link_and_says_so() {
+        let name = format!("test-deaf-{}", std::process::id());
+        let server = Server::<NoEvents>::bind(&name).unwrap();
+        let running = server.serve_fn(|_cx, message| match message {}).unwrap();
+        let wanted = Wanted {
+            name: &name,
+            server_uid: crate::sys::effective_uid(),
+            ring_size: None,
+            max_message: None,
+            connect_deadline: Duration::from_secs(10),
+            manner: Manner { spin: Duration::ZERO, queue_maximum: 0, close_when_full: false },
+            handles_events: false,
+        };
+        let (link, inbound) = connect::connect::<NoEvents>(&wanted).unwrap();
+        let (told, departed) = std::sync::mpsc::channel();
+        let service = EventService::<NoEvents> {
+            on_departure: Some(Box::new(move |how| told.send(how.clone()).unwrap())),
+            ..EventService::default()
+        };
+        let state = Arc::<ListenerState>::default();
+        let service = Box::new(service);
+        let listener =
+            Listener::new(link.clone(), inbound, Context::detached(), service, state.clone());
+        listener.run_as(|_| panic!("the library's own fault"));
+        assert_eq!(departed.recv().unwrap(), Departure::ClosedHere);
+        assert_eq!(link.ended(), Some(Departure::ClosedHere));
+        assert!(state.wait_ended(Duration::ZERO));
+        while !running.handle().peers().is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        running.stop().unwrap();
+    }
 }

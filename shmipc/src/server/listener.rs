@@ -5,17 +5,17 @@
 //! client then sets the link's ready bit in the registry with its next message, and that makes it
 //! active again. So an idle link costs nothing, however many there are.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::handle::{ServerHandle, Shared};
 use crate::context::Context;
-use crate::dispatch::{Service, panic_text};
+use crate::dispatch::Service;
 use crate::error::{Departure, Refusal};
 use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
+use crate::panics::caught;
 use crate::segment::SegmentError;
 use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
 use crate::segment::registry::Offer;
@@ -60,7 +60,7 @@ impl<P: ShmMessage> Listener<P> {
     }
 
     pub(super) fn run(mut self) {
-        let ran = catch_unwind(AssertUnwindSafe(|| {
+        let ran = caught(|| {
             while !self.shared.is_stopping() {
                 self.look_for_ready();
                 if !self.serve_active() && !self.spin() && self.park_active() {
@@ -68,12 +68,12 @@ impl<P: ShmMessage> Listener<P> {
                 }
                 self.slow_round();
             }
-        }));
-        let closed = catch_unwind(AssertUnwindSafe(|| {
+        });
+        let closed = caught(|| {
             if !self.shared.is_inherited() {
                 self.close_all();
             }
-        }));
+        });
         if self.shared.is_inherited() {
             // A forked child that came out of a handler (`dispatch::dispatch`): nothing here is its own.
             std::mem::forget(self);
@@ -81,8 +81,8 @@ impl<P: ShmMessage> Listener<P> {
         }
         let shared = self.shared.clone();
         // The handler goes before the end is told: `stop` means that it is gone.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
-        let how = ran.and(closed).and(dropped).map_err(|panic| panic_text(panic.as_ref()));
+        let dropped = caught(|| drop(self));
+        let how = ran.and(closed).and(dropped);
         shared.release_name();
         shared.set_ended(how);
     }
