@@ -218,7 +218,7 @@ pub fn same_for_all(line: &str) -> String {
         let end = from.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(from.len());
         let (number, after) = from.split_at(end);
         result += before;
-        let is_wait = after.starts_with("s:") || after.starts_with("s;") || after.starts_with("s ");
+        let is_wait = after.starts_with(" s:") || after.starts_with(" s;");
         if before.ends_with("pid ") || before.ends_with("process ") {
             result += "4711";
         } else if is_wait && before.ends_with("within ") {
