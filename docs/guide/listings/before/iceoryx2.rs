@@ -14,14 +14,11 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let changed = node
         .service_builder(&"Thermometer/Changed".try_into()?)
         .publish_subscribe::<Temperature>()
-        .history_size(1) // who comes later gets the last one, in place of `read`
         .open_or_create()?;
     let publisher = changed.publisher_builder().create()?;
-    publisher.send_copy(Temperature { celsius: 20.0 })?;
     for line in stdin().lines() {
         let celsius: f64 = line?.trim().parse()?;
         publisher.send_copy(Temperature { celsius })?;
-        publisher.update_connections()?; // late subscribers get the history here
     }
     Ok(())
 }
@@ -31,7 +28,6 @@ fn watch() -> Result<(), Box<dyn std::error::Error>> {
     let changed = node
         .service_builder(&"Thermometer/Changed".try_into()?)
         .publish_subscribe::<Temperature>()
-        .history_size(1)
         .open_or_create()?;
     let subscriber = changed.subscriber_builder().create()?;
     while node.wait(Duration::from_millis(10)).is_ok() {
