@@ -33,11 +33,13 @@ mod event;
 mod futex;
 
 use std::any::Any;
+use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sync::{AtomicU32, Isolated};
+pub(crate) use futex::Token;
 
 /// How a sleeping side is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -77,8 +79,9 @@ const EVENT_LENGTH: usize = 128;
 pub(crate) struct BellMemory {
     /// The futex: counts rings.
     word: Isolated<AtomicU32>,
-    /// Semaphore and event, where that is the kind. Touched by the system's and `raw_sync`'s code alone.
-    event: Isolated<[u8; EVENT_LENGTH]>,
+    /// Semaphore and event, where that is the kind. Touched by the system's and `raw_sync`'s code alone,
+    /// which writes to it while there are references to the whole.
+    event: Isolated<UnsafeCell<[u8; EVENT_LENGTH]>>,
 }
 
 #[cfg(not(loom))]
@@ -87,7 +90,10 @@ const _: () = assert!(size_of::<BellMemory>() == 256);
 #[cfg(loom)]
 impl BellMemory {
     pub(crate) fn private() -> Self {
-        Self { word: Isolated(AtomicU32::new(0)), event: Isolated([0; EVENT_LENGTH]) }
+        Self {
+            word: Isolated(AtomicU32::new(0)),
+            event: Isolated(UnsafeCell::new([0; EVENT_LENGTH])),
+        }
     }
 }
 
@@ -143,20 +149,22 @@ impl Bell {
 
     /// What to hand to [`sleep`](Self::sleep). Take it before the last look at what is waited for.
     #[inline]
-    pub(crate) fn token(&self) -> u32 {
+    pub(crate) fn token(&self) -> Token {
         match &self.0 {
             Inner::Futex(bell) => bell.token(),
-            Inner::Event(_) => 0,
+            Inner::Event(_) => Token::default(),
         }
     }
 
-    /// Sleeps until a ring that came after the token was taken, or the time-out, or sooner.
-    pub(crate) fn sleep(&self, token: u32, timeout: Duration) {
-        match &self.0 {
+    /// Sleeps until a ring that came after the token was taken, or the time-out, or sooner. `true`: for
+    /// as long as it meant to, and nobody rang.
+    pub(crate) fn sleep(&self, token: Token, timeout: Duration) -> bool {
+        let in_vain = match &self.0 {
             Inner::Futex(bell) => bell.sleep(token, timeout),
             Inner::Event(bell) => bell.sleep(timeout),
-        }
+        };
         crate::step::reach("wake");
+        in_vain
     }
 
     /// Wakes who sleeps.
@@ -167,6 +175,14 @@ impl Bell {
             Inner::Event(bell) => bell.ring(),
         }
     }
+
+    /// Wakes who sleeps in this process and was not to be woken by others: beside a ring, for what
+    /// this side tells itself.
+    pub(crate) fn ring_own(&self) {
+        if let Inner::Futex(bell) = &self.0 {
+            bell.ring_own();
+        }
+    }
 }
 
 /// The event's place inside a bell's memory.
@@ -175,9 +191,9 @@ impl Bell {
 /// `memory` leads to a `BellMemory`.
 unsafe fn event_place(memory: NonNull<BellMemory>) -> NonNull<u8> {
     // SAFETY: the field lies inside the memory that the caller vouches for.
-    let place = unsafe { &raw mut (*memory.as_ptr()).event };
+    let place = unsafe { &raw const (*memory.as_ptr()).event.0 };
     // SAFETY: a field's address inside a valid allocation is not null.
-    unsafe { NonNull::new_unchecked(place.cast()) }
+    unsafe { NonNull::new_unchecked(UnsafeCell::raw_get(place).cast()) }
 }
 
 #[cfg(all(test, not(loom)))]

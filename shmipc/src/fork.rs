@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::libc;
 use shared_memory::Shmem;
 
-use crate::alarm::{self, Alarm};
 use crate::sync::real::{Mutex, MutexGuard, OnceLock};
 use crate::sys;
 use crate::watch::{self, Watcher};
@@ -111,8 +110,7 @@ pub(crate) fn arm() -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
-type Locks =
-    (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>, MutexGuard<'static, Alarm>);
+type Locks = (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>);
 
 /// The locks while a fork is on its way.
 struct Taken(UnsafeCell<Option<Locks>>);
@@ -124,7 +122,7 @@ unsafe impl Sync for Taken {}
 static TAKEN: Taken = Taken(UnsafeCell::new(None));
 
 unsafe extern "C" fn before() {
-    let locks = (lock(), watch::lock(), alarm::lock());
+    let locks = (lock(), watch::lock());
     // SAFETY: the locks are held, see `Taken`.
     unsafe { *TAKEN.0.get() = Some(locks) };
 }
@@ -140,7 +138,7 @@ unsafe extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the locks are held since `before`, see `Taken`.
     let locks = unsafe { (*TAKEN.0.get()).take() };
-    let Some((mut held, mut watcher, mut alarm)) = locks else { return };
+    let Some((mut held, mut watcher)) = locks else { return };
     let stand_in = sys::open_nothing();
     for entry in held.iter() {
         sys::put_in_place_of(stand_in, entry.file);
@@ -152,9 +150,8 @@ unsafe extern "C" fn in_child() {
     sys::close_nothing(stand_in);
     // Nothing is left to keep back: what comes under these numbers later is the child's own.
     held.clear();
-    // Their threads stayed behind.
+    // Its thread stayed behind.
     watcher.forget_all();
-    alarm.forget_all();
 }
 
 #[cfg(all(test, not(loom)))]

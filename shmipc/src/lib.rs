@@ -93,7 +93,9 @@
 //! - A peer of an *admitted* user is trusted no further than that. But it can write the registry, which
 //!   holds nothing that memory safety rests on: by that it can keep others from connecting (occupy all
 //!   hand-over slots and links, spoil the header, give it a second name), delay their messages by up to a
-//!   second (clear the bits that say who has something), and hold a dead server's name for as long as
+//!   second (clear the bits that say who has something; keep rings from the listener), make each of
+//!   their rings slower (a crowd of sleepers on the listener's word: some hundred make it ten times
+//!   slower), and hold a dead server's name for as long as
 //!   it lives itself. And it can cut the files of the registry and of its own link, which ends the
 //!   server, and for the registry the other clients too, with a bus error. So admit whom you trust not
 //!   to stop your server; what they cannot do is read or alter the links of others, or run anything
@@ -132,7 +134,6 @@ compile_error!(
 #[doc(hidden)]
 pub mod __fuzz;
 mod admission;
-mod alarm;
 mod client;
 mod codec;
 mod context;

@@ -9,8 +9,7 @@ mod send;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::alarm::Stay;
-use crate::doorbell::{Bell, Doorbell};
+use crate::doorbell::Bell;
 use crate::error::Departure;
 use crate::ring::{Consumer, Producer};
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
@@ -46,7 +45,10 @@ impl Attention {
     fn ask(&self) {
         match self {
             Self::Remote(view, index) => view.mark_ready(*index),
-            Self::Local(registry, index) => registry.mark_ready(*index),
+            Self::Local(registry, index) => {
+                registry.mark_ready(*index);
+                registry.bell().ring_own();
+            }
         }
     }
 }
@@ -81,7 +83,6 @@ pub(crate) struct Link {
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
     watch: real::OnceLock<Watch>,
-    _alarm: Option<Stay>,
     /// Tells whether a parent of this process made the link.
     generation: u32,
     /// For threads that must outlive a call on this link.
@@ -133,7 +134,6 @@ impl Link {
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: real::OnceLock::new(),
-            _alarm: (segment.options().doorbell == Doorbell::Futex).then(Stay::new),
             generation: crate::fork::generation(),
             own: own.clone(),
             segment,
@@ -228,11 +228,15 @@ impl Link {
 
     /// Wakes everybody of this process who may sleep on account of this link.
     pub(crate) fn wake_own_side(&self) {
+        // A peer may have moved who sleeps to where rings do not arrive.
+        self.calls.bell().ring_own();
         self.calls.bell().ring();
         match self.segment.role() {
             Role::Client => {
-                self.listener_bell.ring();
-                self.room_bell.ring();
+                for bell in [&self.listener_bell, &self.room_bell] {
+                    bell.ring_own();
+                    bell.ring();
+                }
             }
             Role::Server => self.attention.ask(),
         }

@@ -1,5 +1,7 @@
 //! Every system call of this crate, each behind a function that cannot be called wrongly.
 
+mod futex;
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
@@ -11,9 +13,7 @@ use nix::libc;
 use nix::sys::mman;
 use nix::sys::stat::Mode;
 
-use crate::sync::AtomicU32;
-#[cfg(loom)]
-pub(crate) use crate::sync::futex_wake;
+pub(crate) use futex::{Woken, futex_wait, futex_wait_both, futex_wake, futex_wake_own};
 
 /// What the kernel tells of an open file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,52 +270,6 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
     *nix::sys::time::TimeSpec::from_duration(time.min(LONGEST)).as_ref()
 }
 
-/// Sleeps while `word` is `expected`, until a wake-up, a signal, or the time-out on the monotonic
-/// clock (`None`: whoever calls sees to it that it is woken). The caller cannot tell which, and must
-/// not need to.
-#[cfg(not(loom))]
-pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
-    let timeout = timeout.map(timespec);
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: `word` and `timeout` are valid for the whole call. Without FUTEX_PRIVATE_FLAG the
-    // kernel finds the word by its page, so other processes' wake-ups arrive. All failures (EAGAIN,
-    // EINTR, ETIMEDOUT) mean the same to the caller: look again.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAIT,
-            expected,
-            timeout,
-            std::ptr::null::<u32>(),
-            0,
-        );
-    }
-}
-
-/// In models: without a bound, so that a lost wake-up is a deadlock.
-#[cfg(loom)]
-pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, _: Option<Duration>) {
-    crate::sync::futex_wait(word, expected);
-}
-
-/// Wakes everybody who sleeps on `word`, in any process.
-#[cfg(not(loom))]
-pub(crate) fn futex_wake(word: &AtomicU32) {
-    // SAFETY: `word` is valid for the call; the kernel only uses its address.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAKE,
-            i32::MAX,
-            std::ptr::null::<libc::timespec>(),
-            std::ptr::null::<u32>(),
-            0,
-        );
-    }
-}
-
 /// A descriptor that becomes readable when the process ends.
 pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -428,13 +382,5 @@ mod tests {
         assert_eq!(file_facts(&file).unwrap().uid, effective_uid());
         assert!(free_room(&file) > 0);
         assert!(reserve(&file, 1 << 60).is_err());
-    }
-
-    #[test]
-    fn a_futex_whose_word_changed_does_not_sleep_and_a_quiet_one_times_out() {
-        let word = AtomicU32::new(1);
-        futex_wait(&word, 0, None);
-        futex_wait(&word, 1, Some(Duration::from_millis(1)));
-        futex_wake(&word);
     }
 }

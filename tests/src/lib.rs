@@ -96,23 +96,26 @@ pub fn status(path: &str, field: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// A process's threads, but for the one that bounds the sleeps of conversations, which comes and goes
-/// with them.
+/// A process's threads.
 #[must_use]
 pub fn threads(pid: u32) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-    names.filter(|name| name.trim() != "shmipc-alarm").count() as u64
+    std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |tasks| tasks.count() as u64)
 }
 
 /// The link segments that this process has open, for tests that write into them as no correct peer
 /// would.
 #[must_use]
 pub fn open_links() -> Vec<std::fs::File> {
+    let open = |path| std::fs::OpenOptions::new().read(true).write(true).open(path).ok();
+    open_link_paths().into_iter().filter_map(open).collect()
+}
+
+/// Where those can be opened once more: their names are gone.
+#[must_use]
+pub fn open_link_paths() -> Vec<std::path::PathBuf> {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
     let is_link = |path: &std::path::PathBuf| {
         std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains("/shmipc.l."))
     };
-    let open = |path| std::fs::OpenOptions::new().read(true).write(true).open(path).ok();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_link).filter_map(open).collect()
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_link).collect()
 }

@@ -152,7 +152,9 @@ fn hand_over(
             return Err(Setback::Again(Why::NoServer { stale: true }));
         }
         match deadline.left() {
-            Some(left) => bell.sleep(token, left.min(ANSWER_SLICE)),
+            Some(left) => {
+                bell.sleep(token, left.min(ANSWER_SLICE));
+            }
             None => return Err(Setback::Again(Why::NotAnswering { pid })),
         }
     }

@@ -78,16 +78,18 @@ impl EventBell {
         Some(Self { semaphore: place.cast(), rung, _owner: owner })
     }
 
-    pub(super) fn sleep(&self, timeout: Duration) {
+    /// `true`: nobody rang.
+    pub(super) fn sleep(&self, timeout: Duration) -> bool {
         let started = Instant::now();
         let woken = wait(self.semaphore, timeout);
         // A ring that was set and not posted yet counts; the post ends the next sleep at once, in vain.
         if self.was_rung() || woken {
-            return;
+            return false;
         }
         // Time out, a signal, or memory that is no semaphore any more.
         let missing = timeout.saturating_sub(started.elapsed());
         thread::sleep(missing.min(BROKEN_PAUSE));
+        missing.is_zero()
     }
 
     /// Takes a ring, if there was one.

@@ -86,6 +86,7 @@ impl Shared {
         }
         // SYNC(stop): what the stopping thread did before it.
         self.stop.store(true, Ordering::Release);
+        self.registry.bell().ring_own();
         self.registry.bell().ring();
     }
 

@@ -40,13 +40,12 @@ fn main() -> Outcome {
             let patience = Duration::from_secs(60);
             let spin = spin(options)?;
             let count = count.parse()?;
-            let doorbell = doorbell(options);
             if case.starts_with("lent-") {
                 let client = tuned(Client::builder(name).deadline(patience), spin).connect()?;
-                send_lent(case, &client, count, doorbell)
+                send_lent(case, &client, count)
             } else {
                 let builder = Client::builder(name).deadline(patience).serve_events(Listening);
-                send_owned(case, &tuned(builder, spin).connect()?, count, doorbell)
+                send_owned(case, &tuned(builder, spin).connect()?, count)
             }
         }
         other => Err(format!("what is {other:?}?").into()),
@@ -120,12 +119,9 @@ fn measure(
 
 /// Waits until the threads that come with a link sleep, in this process and the server `pid`: they start
 /// by themselves and allocate as they do.
-fn settle(server: u32, listens: bool, doorbell: Doorbell) -> Outcome {
+fn settle(server: u32, listens: bool) -> Outcome {
     let own = std::process::id();
     let mut threads = vec![(own, "shmipc-watch"), (server, "shmipc-watch")];
-    if doorbell == Doorbell::Futex {
-        threads.extend([(own, "shmipc-alarm"), (server, "shmipc-alarm")]);
-    }
     if listens {
         threads.push((own, "shmipc-events"));
     }
@@ -147,8 +143,8 @@ fn sleeps(pid: u32, name: &str) -> Outcome<bool> {
     Ok(false)
 }
 
-fn send_owned(case: &str, client: &Client<Owned>, count: u64, doorbell: Doorbell) -> Outcome {
-    settle(client.server_pid(), true, doorbell)?;
+fn send_owned(case: &str, client: &Client<Owned>, count: u64) -> Outcome {
+    settle(client.server_pid(), true)?;
     let size = if case.ends_with("large") { 300_000 } else { TEXT.len() };
     // Made before anything is counted: what a caller puts into a message is the caller's.
     let texts: Vec<String> = (0..2 * count).map(|_| TEXT.repeat(size / TEXT.len())).collect();
@@ -186,13 +182,8 @@ fn send_owned(case: &str, client: &Client<Owned>, count: u64, doorbell: Doorbell
     }
 }
 
-fn send_lent(
-    case: &str,
-    client: &Client<Lent<'static>>,
-    count: u64,
-    doorbell: Doorbell,
-) -> Outcome {
-    settle(client.server_pid(), false, doorbell)?;
+fn send_lent(case: &str, client: &Client<Lent<'static>>, count: u64) -> Outcome {
+    settle(client.server_pid(), false)?;
     let server = || Ok(client.allocations()?);
     let pixels = |size: usize| vec![7; size];
     let call = |pixels: &[u8]| -> Outcome {

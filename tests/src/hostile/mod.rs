@@ -9,6 +9,7 @@
 pub mod attacker;
 pub mod attacks;
 pub mod conduct;
+pub mod futex;
 pub mod honest;
 pub mod lane;
 pub mod layout;

@@ -32,9 +32,7 @@ impl Survivor {
 
     /// Descriptors and threads.
     fn facts(&self) -> (usize, usize) {
-        // The thread that bounds the sleeps of conversations comes and goes with them.
-        let stays = |name: &String| name != "shmipc-alarm";
-        (self.process.descriptors(), self.threads().iter().filter(|name| stays(name)).count())
+        (self.process.descriptors(), self.threads().len())
     }
 
     /// Its threads' names.

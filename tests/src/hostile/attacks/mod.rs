@@ -4,6 +4,7 @@ mod frames;
 mod links;
 mod payloads;
 mod registries;
+mod sleepers;
 
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub const ATTACKS: &[(&str, u32, Attack)] = &[
     ("flood of connects", 1, registries::flood),
     ("registry's slots and bits", 5, registries::scribble),
     ("registry's header", 1, registries::header),
+    ("sleepers moved", 3, sleepers::moved),
+    ("wake-ups blocked", 2, sleepers::blocked),
 ];
 
 /// The attack that a random number chooses.
