@@ -9,6 +9,7 @@
 //! and values nested without end, is refused by [`bounded`].
 
 mod bounded;
+mod stack;
 
 use std::marker::PhantomData;
 

@@ -20,8 +20,8 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_MAX_QUEUED: usize = 4 << 20;
 
 /// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels of
-/// values that have some KiB each.
-pub(crate) const LISTENER_STACK: usize = 8 << 20;
+/// values that have 16 KiB each, unoptimised.
+pub(crate) const LISTENER_STACK: usize = 32 << 20;
 
 pub(crate) fn check_ring_size(size: usize) -> Result<(), ConfigError> {
     let (minimum, maximum) = (MINIMUM_CAPACITY, MAXIMUM_CAPACITY);

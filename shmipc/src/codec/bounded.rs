@@ -10,14 +10,15 @@
 use std::cell::Cell;
 use std::fmt;
 
+use super::stack::Stack;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 /// Elements without bytes that one message may have.
 pub(super) const EMPTY_ELEMENTS: usize = 1 << 16;
-/// Values inside values; serde_json's limit of 128, twice, as an enum in a box in an option counts
-/// more than once here.
+/// Levels of one message: enums, `Some`s, lists and maps, each inside the one before. A type that
+/// contains itself passes through one of these; structs, tuples, boxes and newtypes do not count.
 pub(super) const MAXIMUM_DEPTH: u32 = 256;
 
 /// What is left of a message's allowance.
@@ -25,6 +26,7 @@ pub(super) const MAXIMUM_DEPTH: u32 = 256;
 pub(super) struct Budget {
     elements: Cell<usize>,
     depth: Cell<u32>,
+    stack: Stack,
 }
 
 impl Budget {
@@ -33,6 +35,7 @@ impl Budget {
         Self {
             elements: Cell::new(payload_length.saturating_add(EMPTY_ELEMENTS)),
             depth: Cell::new(0),
+            stack: Stack::of_this_thread(),
         }
     }
 
@@ -50,16 +53,43 @@ impl Budget {
         }
     }
 
+    /// A level that counts.
     #[inline]
     fn nested<T, E: Error>(&self, inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        if self.depth.get() == MAXIMUM_DEPTH {
-            return Err(E::custom(format_args!("values nested deeper than {MAXIMUM_DEPTH}")));
+        let depth = self.depth.get();
+        if depth == MAXIMUM_DEPTH {
+            return Err(too_deep());
         }
-        self.depth.set(self.depth.get() + 1);
-        let value = inner();
-        self.depth.set(self.depth.get() - 1);
+        self.depth.set(depth + 1);
+        let value = self.within(inner);
+        self.depth.set(depth);
         value
     }
+
+    /// A level that does not: what it makes must fit on the stack all the same.
+    #[inline]
+    fn within<T, E: Error>(&self, inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if self.stack.lacks_for::<T>() {
+            return Err(no_stack(self.depth.get(), self.stack.left()));
+        }
+        inner()
+    }
+}
+
+#[cold]
+fn too_deep<E: Error>() -> E {
+    E::custom(format_args!(
+        "its values are nested deeper than {MAXIMUM_DEPTH} levels; make it flatter"
+    ))
+}
+
+#[cold]
+fn no_stack<E: Error>(depth: u32, left: usize) -> E {
+    E::custom(format_args!(
+        "its values do not fit on this thread's stack: at {depth} levels of nesting {} KiB are left; \
+         give the thread a larger stack, or box what is large",
+        left >> 10
+    ))
 }
 
 /// Anything of serde's with the budget beside it: a deserializer, a visitor, a seed, an access.
@@ -194,15 +224,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.budget.nested(|| self.inner.visit_newtype_struct(Bounded::new(inner, self.budget)))
+        self.budget.within(|| self.inner.visit_newtype_struct(Bounded::new(inner, self.budget)))
     }
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
         if self.counted {
             self.budget.charge(elements.size_hint())?;
+            self.budget.nested(|| self.inner.visit_seq(Bounded::new(elements, self.budget)))
+        } else {
+            self.budget.within(|| self.inner.visit_seq(Bounded::new(elements, self.budget)))
         }
-        self.budget.nested(|| self.inner.visit_seq(Bounded::new(elements, self.budget)))
     }
 
     #[inline]
