@@ -171,6 +171,14 @@ fn signals_end_servers_and_clients_in_order() {
     let server = serve("stopping-server", &[&name], "serving");
     server.signal("INT");
     assert!(server.succeed().ends_with(&["stopped in order".into()]));
+
+    // Two signals at once: it ends, in order or at once.
+    let server = serve("stopping-server", &[&name], "serving");
+    for signal in ["STOP", "INT", "TERM", "CONT"] {
+        server.signal(signal);
+    }
+    let (_, printed) = server.finish();
+    assert_eq!(printed[0], "serving");
 }
 
 #[test]

@@ -41,8 +41,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let server = running.handle();
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
             server.stop();
+        }
+        if signals.next().is_some() {
+            std::process::exit(1); // a handler that does not return must not keep us
         }
     });
     println!("serving");
