@@ -181,10 +181,17 @@ impl Header {
     /// The checksum of this header and `payload` (empty for a pad).
     #[inline]
     pub(crate) fn checksum(self, payload: &[u8]) -> u32 {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&self.to_bytes(0));
+        let mut hasher = self.hasher();
         hasher.update(payload);
         hasher.finalize()
+    }
+
+    /// The beginning of the checksum: what goes in before the payload.
+    #[inline]
+    pub(crate) fn hasher(self) -> crc32fast::Hasher {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.to_bytes(0));
+        hasher
     }
 }
 

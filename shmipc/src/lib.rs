@@ -140,6 +140,7 @@ mod context;
 mod dispatch;
 mod doorbell;
 pub mod error;
+mod foreign;
 mod fork;
 mod frame;
 mod link;

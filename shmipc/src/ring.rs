@@ -34,14 +34,12 @@
 mod buffer;
 mod consumer;
 mod layout;
-mod place;
 mod producer;
 mod sink;
 
 pub(crate) use buffer::FrameBuffer;
 pub(crate) use consumer::Consumer;
 pub(crate) use layout::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
-pub(crate) use place::Place;
 pub(crate) use producer::{Label, Producer, Refused, has_news};
 
 use crate::frame::FrameError;

@@ -32,6 +32,7 @@ use std::ptr::NonNull;
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
+use crate::foreign::Place;
 use crate::fork::{self, Kept};
 use crate::sync::AtomicU64;
 use crate::sys::{self, FileFacts};
@@ -251,6 +252,14 @@ impl Mapping {
         // SAFETY: `offset` is inside the mapping (checked).
         let place = unsafe { self.shmem.as_ptr().add(offset) };
         NonNull::new(place.cast())
+    }
+
+    /// The `length` bytes at `offset`, or `None` if the segment ends before their end.
+    pub(crate) fn bytes(&self, offset: usize, length: usize) -> Option<Place> {
+        if offset.checked_add(length)? > self.shmem.len() {
+            return None;
+        }
+        self.place::<u8>(offset).map(Place::new)
     }
 }
 

@@ -35,9 +35,7 @@ pub fn consumer(data: &[u8]) {
 fn write(lane: &Lane, position: u64, bytes: &[u8]) {
     let room = bytes.len().min(lane.to_end(position) as usize);
     // SAFETY: `address` is followed by `to_end` bytes, and only this thread has the lane.
-    unsafe {
-        std::ptr::copy_nonoverlapping(bytes.as_ptr(), lane.address(position).as_ptr(), room);
-    }
+    unsafe { lane.address(position).write(&bytes[..room]) };
 }
 
 /// Any bytes anywhere.

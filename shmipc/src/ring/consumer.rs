@@ -2,9 +2,8 @@
 //! was checked is what is used.
 
 use super::{FrameBuffer, Lane, Violation};
-use crate::frame::{
-    self, Checksums, FRAME_ALIGNMENT as LINE, HEADER_LENGTH, Header, Kind, frame_length,
-};
+use crate::foreign::LINE;
+use crate::frame::{self, Checksums, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 /// The reading end of a lane: one for each lane in all processes.
@@ -236,9 +235,8 @@ impl Consumer {
         debug_assert_eq!(target.len(), length);
         let source = self.lane.address(peeked.position);
         if length == LINE {
-            // A length that the compiler knows is copied without a call.
-            // SAFETY: as below.
-            unsafe { source.read(target.as_mut_ptr(), LINE) };
+            // SAFETY: as below; a frame starts at a multiple of 64.
+            unsafe { source.read_line(target.as_mut_ptr()) };
             return;
         }
         // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is

@@ -18,7 +18,7 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::Place;
+use crate::foreign::Place;
 use crate::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
 use crate::sync::{AtomicU32, AtomicU64, Isolated};
 

@@ -135,7 +135,7 @@ impl Producer {
         };
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
-        let mut sink = RingSink::new(&self.lane, start, room);
+        let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
         // `find_room` found room for it.
         let fits = sink.put(&whole[HEADER_LENGTH..]);
         debug_assert!(fits);
@@ -174,11 +174,19 @@ impl Producer {
         let start = self.find_room(length)?;
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
-        let mut sink = RingSink::new(&self.lane, start, room);
+        let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
         // `find_room` found room for both.
         let fits = sink.put(parts[0]) && sink.put(parts[1]);
         debug_assert!(fits);
-        let (header, checksum) = sink.finish(label, self.checksums);
+        let header = label.header(length as u32);
+        let checksum = match self.checksums {
+            Checksums::On => {
+                let mut hasher = header.hasher();
+                parts.iter().for_each(|part| hasher.update(part));
+                hasher.finalize()
+            }
+            Checksums::Off => 0,
+        };
         Ok(self.publish(start, header, checksum))
     }
 
@@ -245,10 +253,10 @@ impl Producer {
         }
         crate::step::reach("reserve");
         let room = room.min(self.largest_frame);
-        let mut sink = RingSink::new(&self.lane, start, room);
+        let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
         match codec::encode(value, &mut sink) {
             Ok(()) => {
-                let (header, checksum) = sink.finish(label, self.checksums);
+                let (header, checksum) = sink.finish(label);
                 Ok(Some(self.publish(start, header, checksum)))
             }
             Err(EncodeFailure::Full) => Ok(None),

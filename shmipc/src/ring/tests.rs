@@ -53,9 +53,7 @@ fn forge(producer: &Producer, bytes: [u8; 16]) {
     let lane = producer.lane();
     let position = producer.position();
     // SAFETY: a position is followed by a line of data.
-    unsafe {
-        std::ptr::copy_nonoverlapping(bytes.as_ptr(), lane.address(position).as_ptr(), bytes.len());
-    }
+    unsafe { lane.address(position).write(&bytes) };
 }
 
 fn header_bytes(length: u32, kind: Kind) -> [u8; 16] {
@@ -82,15 +80,39 @@ fn a_frame_comes_out_as_it_went_in() {
     assert_eq!(take(&mut consumer), Ok(None));
 }
 
+/// Large pieces are hashed before they are copied, small ones afterwards: one checksum either way.
+#[test]
+fn small_and_large_pieces_make_one_checksum() {
+    struct Blob(Vec<u8>);
+    impl serde::Serialize for Blob {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+    let lane = Lane::private(256 << 10);
+    // SAFETY: one producer and one consumer of a fresh lane.
+    let mut producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
+    // SAFETY: as above.
+    let mut consumer = unsafe { Consumer::new(lane, Checksums::On) };
+    let list: Vec<u64> = (0..300).collect();
+    for blob in [0, 1, 16 << 10, 40_001] {
+        let blob = Blob((0..blob).map(|index| index as u8).collect());
+        for value in [(vec![], &blob, list.clone(), &blob), (list.clone(), &blob, vec![], &blob)] {
+            producer.encode(notice(1), &value).expect("room");
+            let mut bytes = Vec::new();
+            crate::codec::encode_to_vec(&value, &mut bytes, usize::MAX).expect("it encodes");
+            assert_eq!(take(&mut consumer).expect("the checksum is right").unwrap().1, bytes);
+        }
+    }
+}
+
 #[test]
 fn the_header_in_the_ring_has_the_bytes_of_the_format() {
     let (mut producer, _) = pair();
     write(&mut producer, 0, b"hello");
     let mut bytes = [0; 21];
     // SAFETY: the frame was just written at position 0.
-    unsafe {
-        std::ptr::copy_nonoverlapping(producer.lane().address(0).as_ptr(), bytes.as_mut_ptr(), 21);
-    }
+    unsafe { producer.lane().address(0).read(bytes.as_mut_ptr(), 21) };
     assert_eq!(&bytes[..4], [5, 0, 0, 0]);
     assert_eq!(&bytes[4..8], 0xe183_cab0_u32.to_le_bytes());
     assert_eq!(&bytes[8..16], [1, 0, 0, 0, 0, 0, 0, 0]);
@@ -298,7 +320,7 @@ fn a_changed_byte_is_a_violation_with_checksums_and_passes_without() {
         let (mut producer, mut consumer) = pair_with(checksums);
         write(&mut producer, 1, b"hello");
         // SAFETY: inside the frame just written.
-        unsafe { *producer.lane().address(16).as_ptr() = b'j' };
+        unsafe { producer.lane().address(16).write(b"j") };
         match (checksums, take(&mut consumer)) {
             (Checksums::On, Err(Violation::Frame { .. })) => {}
             (Checksums::Off, Ok(Some((_, bytes)))) => assert_eq!(bytes, b"jello"),
@@ -378,10 +400,7 @@ proptest::proptest! {
             line[8] = *kind;
         }
         // SAFETY: exactly the ring's data.
-        unsafe {
-            let data = producer.lane().address(0).as_ptr();
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, CAPACITY);
-        }
+        unsafe { producer.lane().address(0).write(&bytes[..CAPACITY]) };
         let mut frames = 0;
         // What nobody clears behind a forged frame may be there again in the next lap.
         while frames < 3 * CAPACITY / 64 && matches!(take(&mut consumer), Ok(Some(_))) {

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use super::{LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
 use crate::doorbell::Bell;
+#[cfg(not(loom))]
+use crate::foreign::Place;
 use crate::frame::Checksums;
 use crate::liveness::{self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE};
 use crate::name::link_name;
-use crate::ring::{Lane, Place};
+use crate::ring::Lane;
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys::FileFacts;
 use memory::{FLAG_CHECKSUMS, FLAG_HANDLES_EVENTS, LinkMemory, read_options};
@@ -245,10 +247,8 @@ impl LinkSegment {
 
     #[cfg(not(loom))]
     fn ring(&self, id: LaneId, capacity: usize) -> Option<Place> {
-        let offset = self.options.ring_offset(id);
-        // Both ends of the ring lie inside the mapping: `segment_length` was made or checked so.
-        self.mapping.place::<u8>(offset + capacity - 1)?;
-        self.mapping.place::<u8>(offset).map(Place::new)
+        // Inside the mapping: `segment_length` was made or checked so.
+        self.mapping.bytes(self.options.ring_offset(id), capacity)
     }
 
     /// One of the link's doorbells.

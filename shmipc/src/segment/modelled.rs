@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
 use super::SegmentError;
+use crate::foreign::Place;
 use crate::liveness::Locks;
 use crate::sys::FileFacts;
 
@@ -121,6 +122,10 @@ impl Mapping {
     pub(crate) fn unlink(&self) {}
 
     pub(crate) fn place<T>(&self, _: usize) -> Option<NonNull<T>> {
+        None
+    }
+
+    pub(crate) fn bytes(&self, _: usize, _: usize) -> Option<Place> {
         None
     }
 }

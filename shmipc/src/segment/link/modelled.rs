@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use super::memory::{ClientWords, ServerWords};
 use super::*;
 use crate::doorbell::BellMemory;
+use crate::foreign::Place;
 use crate::ring::LaneControl;
 use crate::sync::{AtomicU64, Isolated};
 

@@ -134,12 +134,10 @@ impl Registry {
     /// those who come after it must find what is true. The bytes that are right already do not change.
     pub(crate) fn publish(&self) {
         let (memory, Told { options, schema, .. }) = (self.memory(), &self.told);
-        if let Some(place) = self.mapping.place::<u8>(SCHEMA_OFFSET) {
-            // SAFETY: the segment was made `SCHEMA_OFFSET + schema.len()` bytes long at least. Whoever
+        if let Some(place) = self.mapping.bytes(SCHEMA_OFFSET, schema.len()) {
+            // SAFETY: `bytes` checked the bounds; only the thread that serves writes there. Whoever
             // reads it meanwhile copies it out before looking at it, and finds the same bytes.
-            unsafe {
-                std::ptr::copy_nonoverlapping(schema.as_ptr(), place.as_ptr(), schema.len());
-            }
+            unsafe { place.write(schema) };
         }
         let relaxed = Ordering::Relaxed;
         memory.doorbell.store(options.doorbell.to_u32(), relaxed);

@@ -291,16 +291,14 @@ fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obst
             "a schema of {length} bytes, at most {MAXIMUM_SCHEMA} can be"
         )));
     }
-    if length > mapping.length() - SCHEMA_OFFSET {
+    let Some(place) = mapping.bytes(SCHEMA_OFFSET, length) else {
         return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
-    }
+    };
     mapping.reserve_first(SCHEMA_OFFSET + length).map_err(Obstacle::Segment)?;
     let mut bytes = vec![0; length];
-    if let Some(place) = mapping.place::<u8>(SCHEMA_OFFSET).filter(|_| length > 0) {
-        // SAFETY: `length` bytes from the schema's place on lie inside the mapping (checked above);
-        // they are copied out before they are looked at.
-        unsafe { std::ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), length) };
-    }
+    // SAFETY: `length` bytes from there on lie inside the mapping (checked by `bytes`), and the vector
+    // has as many.
+    unsafe { place.read(bytes.as_mut_ptr(), length) };
     codec::decode(&bytes).map_err(|error| damaged(format!("a schema that cannot be read: {error}")))
 }
 
