@@ -135,7 +135,7 @@ impl Producer {
         };
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
-        let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
+        let mut sink = RingSink::new(&self.lane, start, room);
         // `find_room` found room for it.
         let fits = sink.put(&whole[HEADER_LENGTH..]);
         debug_assert!(fits);
@@ -174,7 +174,7 @@ impl Producer {
         let start = self.find_room(length)?;
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
-        let mut sink = RingSink::new(&self.lane, start, room, Checksums::Off);
+        let mut sink = RingSink::new(&self.lane, start, room);
         // `find_room` found room for both.
         let fits = sink.put(parts[0]) && sink.put(parts[1]);
         debug_assert!(fits);
@@ -253,10 +253,10 @@ impl Producer {
         }
         crate::step::reach("reserve");
         let room = room.min(self.largest_frame);
-        let mut sink = RingSink::new(&self.lane, start, room, self.checksums);
+        let mut sink = RingSink::new(&self.lane, start, room).hashing(self.checksums);
         match codec::encode(value, &mut sink) {
             Ok(()) => {
-                let (header, checksum) = sink.finish(label);
+                let (header, checksum) = sink.finish(label, self.checksums);
                 Ok(Some(self.publish(start, header, checksum)))
             }
             Err(EncodeFailure::Full) => Ok(None),

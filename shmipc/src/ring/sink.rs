@@ -40,20 +40,27 @@ pub(super) struct RingSink {
     /// Payload bytes for which there is room.
     room: usize,
     written: usize,
-    checksums: Checksums,
-    /// The checksum of the payload's first `hashed` bytes.
-    hasher: crc32fast::Hasher,
-    hashed: usize,
+    /// Are large pieces hashed on their way?
+    hashes: bool,
+    /// The checksum of the payload's first bytes, and how many they are: once a large piece came.
+    hashed: Option<(crc32fast::Hasher, usize)>,
 }
 
 impl RingSink {
     /// For a frame at `start`, where `room` contiguous bytes are free, at least 16.
     #[inline]
-    pub(super) fn new(lane: &Lane, start: u64, room: u64, checksums: Checksums) -> Self {
+    pub(super) fn new(lane: &Lane, start: u64, room: u64) -> Self {
         debug_assert!(room >= HEADER_LENGTH as u64 && room <= lane.to_end(start));
         let payload = lane.payload_address(start);
         let room = room as usize - HEADER_LENGTH;
-        Self { payload, room, written: 0, checksums, hasher: crc32fast::Hasher::new(), hashed: 0 }
+        Self { payload, room, written: 0, hashes: false, hashed: None }
+    }
+
+    /// For who asks for the checksum by [`finish`](Self::finish): large pieces are hashed where they
+    /// come from, so that they need not be copied out again.
+    #[inline]
+    pub(super) fn hashing(self, checksums: Checksums) -> Self {
+        Self { hashes: checksums == Checksums::On, ..self }
     }
 
     #[inline]
@@ -69,37 +76,45 @@ impl RingSink {
     }
 
     /// The header and checksum of what was written.
-    pub(super) fn finish(mut self, label: Label) -> (Header, u32) {
+    pub(super) fn finish(mut self, label: Label, checksums: Checksums) -> (Header, u32) {
         // At most half a ring, which fits a u32 (`MAXIMUM_CAPACITY`).
         let header = label.header(self.written as u32);
-        if self.checksums == Checksums::Off {
+        if checksums == Checksums::Off {
             return (header, 0);
         }
         let mut whole = header.hasher();
-        if self.hashed == 0 {
-            self.hasher = whole;
-            self.hash_rest();
-            return (header, self.hasher.finalize());
+        match self.hashed.take() {
+            None => self.hash_rest(&mut whole, 0),
+            Some((mut hasher, hashed)) => {
+                self.hash_rest(&mut hasher, hashed);
+                whole.combine(&hasher);
+            }
         }
-        self.hash_rest();
-        whole.combine(&self.hasher);
         (header, whole.finalize())
     }
 
-    /// Hashes what was written and not hashed yet: copied out of the ring, as the other process could
-    /// write there. It never does if it is correct; if it does, the checksum is wrong.
-    fn hash_rest(&mut self) {
+    /// Hashes what was written behind the first `hashed` bytes: copied out of the ring, as the other
+    /// process could write there. It never does if it is correct; if it does, the checksum is wrong.
+    fn hash_rest(&self, hasher: &mut crc32fast::Hasher, mut hashed: usize) {
         let mut block = [0; BLOCK];
-        while self.hashed < self.written {
-            let length = BLOCK.min(self.written - self.hashed);
+        while hashed < self.written {
+            let length = BLOCK.min(self.written - hashed);
             // SAFETY: `hashed` is below `written`, which is inside the room.
-            let next = unsafe { self.payload.add(self.hashed) };
+            let next = unsafe { self.payload.add(hashed) };
             // SAFETY: `length` bytes from there on were written, and only by this thread; the block
             // is as long.
             unsafe { next.read(block.as_mut_ptr(), length) };
-            self.hasher.update(&block[..length]);
-            self.hashed += length;
+            hasher.update(&block[..length]);
+            hashed += length;
         }
+    }
+
+    /// Hashes a large piece that is about to be copied, and what came before it.
+    fn hash_large(&mut self, bytes: &[u8]) {
+        let (mut hasher, hashed) = self.hashed.take().unwrap_or_default();
+        self.hash_rest(&mut hasher, hashed);
+        hasher.update(bytes);
+        self.hashed = Some((hasher, self.written + bytes.len()));
     }
 }
 
@@ -109,10 +124,8 @@ impl Sink for RingSink {
         if bytes.len() > self.room - self.written {
             return false;
         }
-        if bytes.len() >= LARGE && self.checksums == Checksums::On {
-            self.hash_rest();
-            self.hasher.update(bytes);
-            self.hashed += bytes.len();
+        if self.hashes && bytes.len() >= LARGE {
+            self.hash_large(bytes);
         }
         self.copy(bytes);
         true
