@@ -128,6 +128,10 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
+/// Borrowed bytes (`&[u8]`, `&str`) that are a variant's first field begin in memory at a multiple of
+/// 16, whatever the message's size; so they do behind fields that take 16 bytes together, such as two
+/// `u64`. Elsewhere they begin where the fields before them end: put them first if that matters.
+///
 /// A reply outlives the message, so it cannot borrow from it.
 ///
 /// Serde encodes a list of bytes one by one, here as anywhere. For large ones put

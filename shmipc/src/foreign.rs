@@ -78,6 +78,12 @@ mod raw {
             self.0.as_ptr()
         }
 
+        /// Where it lies.
+        #[inline]
+        pub(crate) fn addr(self) -> usize {
+            self.0.addr().get()
+        }
+
         /// # Safety
         /// `count` bytes from here on belong to the same memory.
         #[inline]
@@ -185,6 +191,10 @@ mod words {
     impl Place {
         pub(crate) fn new(words: NonNull<AtomicU64>) -> Self {
             Self { words, offset: 0 }
+        }
+
+        pub(crate) fn addr(self) -> usize {
+            self.offset
         }
 
         /// # Safety

@@ -37,7 +37,7 @@ mod layout;
 mod producer;
 mod sink;
 
-pub(crate) use buffer::FrameBuffer;
+pub(crate) use buffer::{Assembly, FrameBuffer};
 pub(crate) use consumer::Consumer;
 pub(crate) use layout::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 pub(crate) use producer::{Label, Producer, Refused, has_news};

@@ -20,6 +20,7 @@ pub struct Prober {
     bytes: HashMap<u64, (u64, u32)>,
     arrivals: u64,
     departures: Vec<String>,
+    lasts: Vec<(u64, u64, u64, u32)>,
     /// Where `Slow` writes its tickets: outside of both processes.
     count_file: Option<PathBuf>,
 }
@@ -146,6 +147,10 @@ impl ProbeHandler for Prober {
         (self.arrivals, self.departures.clone())
     }
 
+    fn lasts(&mut self, _cx: &Context<Probe>) -> Vec<(u64, u64, u64, u32)> {
+        self.lasts.clone()
+    }
+
     fn stop(&mut self, cx: &Context<Probe>) {
         cx.server().stop();
     }
@@ -157,8 +162,9 @@ impl ProbeHandler for Prober {
     fn peer_departed(&mut self, cx: &Context<Probe>, departure: &Departure) {
         self.departures.push(departure.to_string());
         let peer = cx.peer().id();
-        self.numbers.remove(&peer);
-        self.bytes.remove(&peer);
+        let (count, disorder) = self.numbers.remove(&peer).unwrap_or_default();
+        let (bytes, sum) = self.bytes.remove(&peer).unwrap_or_default();
+        self.lasts.push((count, disorder, bytes, sum));
         self.next.retain(|(of, _), _| *of != peer);
     }
 }

@@ -1,7 +1,7 @@
 //! Frames to messages: one lane's reading end, which puts fragments together.
 
 use crate::frame::{FragmentFlags, Kind};
-use crate::ring::{Consumer, FrameBuffer, Violation};
+use crate::ring::{Assembly, Consumer, FrameBuffer, Violation};
 
 /// Buffers above this are given back after the message that needed them.
 const KEPT_BUFFER: usize = 4 << 20;
@@ -11,7 +11,7 @@ const FRAGMENTS: usize = 64;
 /// number of messages alone would be no bound.
 pub(crate) const LOOK_BYTES: u64 = 1 << 20;
 /// A first fragment starts with the whole message's length in so many bytes.
-pub(crate) const LENGTH_PREFIX: usize = 8;
+pub(crate) const LENGTH_PREFIX: usize = Assembly::PREFIX;
 
 /// What came, besides its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) struct Inbound {
     /// The last whole frame's payload.
     frame: FrameBuffer,
     /// The fragments that came so far, length prefix included.
-    assembly: Vec<u8>,
+    assembly: Assembly,
     partial: Option<Partial>,
     /// Which of the two buffers holds the last message.
     assembled: bool,
@@ -48,7 +48,7 @@ impl Inbound {
             consumer,
             maximum,
             frame: FrameBuffer::default(),
-            assembly: Vec::new(),
+            assembly: Assembly::default(),
             partial: None,
             assembled: false,
         }
@@ -80,7 +80,7 @@ impl Inbound {
                 self.consumer.take(peeked, &mut self.frame)?;
                 return Ok(Some(Received { kind: header.kind, call_id: header.call_id }));
             }
-            let before = self.assembly.len();
+            let before = self.assembly.as_slice().len();
             let flags = FragmentFlags::from_u8(header.flags)
                 .ok_or(Violation::Sequence("a fragment with impossible flags"))?;
             let message = Received { kind: flags.kind, call_id: header.call_id };
@@ -123,7 +123,11 @@ impl Inbound {
     /// The last message's bytes.
     #[inline]
     pub(crate) fn payload(&self) -> &[u8] {
-        if self.assembled { &self.assembly[LENGTH_PREFIX..] } else { self.frame.payload() }
+        if self.assembled {
+            &self.assembly.as_slice()[LENGTH_PREFIX..]
+        } else {
+            self.frame.payload()
+        }
     }
 
     /// Gives memory back that one large message needed. Call when its payload is done with.
@@ -151,14 +155,14 @@ impl Inbound {
     }
 
     fn begin(&mut self, message: Received) -> Result<(), Violation> {
-        let prefix = self.assembly.first_chunk::<LENGTH_PREFIX>();
+        let prefix = self.assembly.as_slice().first_chunk::<LENGTH_PREFIX>();
         let length = prefix
             .map(|prefix| u64::from_le_bytes(*prefix))
             .ok_or(Violation::Sequence("a first fragment without the message's length"))?;
         self.check_length(length)?;
         // Below the maximum, so the sum fits.
         let total = length as usize + LENGTH_PREFIX;
-        if self.assembly.len() > total {
+        if self.assembly.as_slice().len() > total {
             return Err(Violation::Sequence("a first fragment longer than its message"));
         }
         self.partial = Some(Partial { message, total });
@@ -186,7 +190,7 @@ impl Inbound {
 
     fn finish(&mut self) -> Result<Received, Violation> {
         match self.partial.take() {
-            Some(partial) if partial.total == self.assembly.len() => {
+            Some(partial) if partial.total == self.assembly.as_slice().len() => {
                 self.assembled = true;
                 Ok(partial.message)
             }

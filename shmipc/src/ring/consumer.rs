@@ -1,7 +1,7 @@
 //! The reading end of a lane. It believes nothing: each shared word is read once, checked, and what
 //! was checked is what is used.
 
-use super::{FrameBuffer, Lane, Violation};
+use super::{Assembly, FrameBuffer, Lane, Violation};
 use crate::foreign::LINE;
 use crate::frame::{self, Checksums, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Fault, Ordering, broken, fence};
@@ -72,7 +72,7 @@ impl Consumer {
             let end = self.head + frame_length(length as u64);
             self.lane.control().head.store(end, Ordering::Release);
         }
-        let lines = buffer.prepare(length);
+        let lines = buffer.prepare(length, self.lane.address(peeked.position));
         let computed = match self.checksums {
             Checksums::Off => {
                 self.copy_lines(&peeked, lines);
@@ -91,27 +91,24 @@ impl Consumer {
         Ok(())
     }
 
-    /// The same, but appends the payload alone to `bytes`.
+    /// The same, but appends the payload alone to `assembly`.
     ///
     /// # Errors
     /// As for [`take`](Self::take).
     pub(crate) fn take_after(
         &mut self,
         peeked: Peeked,
-        bytes: &mut Vec<u8>,
+        assembly: &mut Assembly,
     ) -> Result<(), Violation> {
-        let start = bytes.len();
         let length = peeked.header.length as usize;
-        bytes.reserve(length);
         let source = self.lane.payload_address(peeked.position);
-        let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
-        // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `reserve` made
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `append` made
         // room at `target`.
-        unsafe { source.read(target, length) };
-        // SAFETY: the bytes up to here are initialised: `start` before, `length` just now.
-        unsafe { bytes.set_len(start + length) };
+        let copy = |target| unsafe { source.read(target, length) };
+        // SAFETY: all `length` bytes are copied.
+        let payload = unsafe { assembly.append(length, copy) };
         if self.checksums == Checksums::On {
-            self.verify(&peeked, peeked.header.checksum(&bytes[start..]))?;
+            self.verify(&peeked, peeked.header.checksum(payload))?;
         }
         crate::step::reach("take.copied");
         self.head += frame_length(length as u64);

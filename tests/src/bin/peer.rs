@@ -1,7 +1,7 @@
 //! A peer for the tests to kill, stop and watch:
 //! `peer serve NAME [KEY=VALUE…]`, `peer numbers NAME THREADS COUNT EVENTS`, `peer calls NAME`,
 //! `peer idle NAME`, `peer churn NAME`, `peer full NAME`,
-//! `peer echoes NAME COUNT`.
+//! `peer echoes NAME COUNT`, `peer asks NAME MILLIS`, `peer leaves NAME HOW NUMBERS BYTES`.
 
 use std::error::Error;
 use std::io::{BufRead, stdin};
@@ -29,6 +29,8 @@ fn main() -> Outcome {
         ["churn", name] => churn(name),
         ["full", name] => full(name),
         ["echoes", name, count] => echoes(name, count.parse()?),
+        ["asks", name, millis] => asks(name, millis.parse()?),
+        ["leaves", name, how, count, size] => leaves(name, how, count.parse()?, size.parse()?),
         other => Err(format!("what is {other:?}?").into()),
     }
 }
@@ -167,5 +169,42 @@ fn echoes(name: &str, count: u64) -> Outcome {
     for _ in 0..count {
         client.echo(vec![1, 2, 3])?;
     }
+    Ok(())
+}
+
+/// One slow call, and what came of it.
+fn asks(name: &str, millis: u64) -> Outcome {
+    let client = Client::<Probe>::builder(name).deadline(Duration::from_secs(60)).connect()?;
+    println!("asking");
+    match client.slow(millis, 7) {
+        Ok(ticket) => println!("{ticket}"),
+        Err(error) => println!("{error:?}"),
+    }
+    Ok(())
+}
+
+/// Numbers and some bytes, which nobody waits for, and then the end in one of many ways.
+fn leaves(name: &str, how: &str, count: u64, size: usize) -> Outcome {
+    let client = Client::<Probe>::builder(name).deadline(Duration::from_secs(60)).connect()?;
+    println!("here");
+    // Until the server is busy.
+    stdin().lock().lines().next();
+    for number in 0..count {
+        client.number(0, number)?;
+    }
+    if size > 0 {
+        client.bytes(pattern(size))?;
+    }
+    match how {
+        "close" => client.close(),
+        "drop" => drop(client),
+        "exit" => std::process::exit(0),
+        "abort" => std::process::abort(),
+        "kill" => {
+            nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL)?;
+        }
+        other => return Err(format!("what is {other:?}?").into()),
+    }
+    println!("left");
     Ok(())
 }
