@@ -164,10 +164,10 @@ mod tests {
                 assembly.start = skew;
             }
             let length = usize::from(round) * 7 % 50;
+            // SAFETY: `append` gives room for so many.
+            let fill = |target| unsafe { std::ptr::write_bytes(target, round, length) };
             // SAFETY: all of the bytes are written.
-            let piece = unsafe {
-                assembly.append(length, |target| std::ptr::write_bytes(target, round, length))
-            };
+            let piece = unsafe { assembly.append(length, fill) };
             assert_eq!(piece, vec![round; length]);
             expected.extend_from_slice(piece);
             assert_eq!(assembly.as_slice(), expected);
