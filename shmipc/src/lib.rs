@@ -114,6 +114,23 @@
 //! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
 //! elements without bytes, 256 levels of nesting (listeners have 8 MiB of stack for it). 4,032 links for each server.
 //!
+//! # Threads
+//! A server has a listener (`shmipc-listener`), a client that handles events too (`shmipc-events`); they
+//! run handlers and callbacks. One thread of the process (`shmipc-watch`) sleeps until a peer dies; one
+//! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as some
+//! are missing. None of them takes over what the thread that happens to start it has:
+//! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own threads,
+//!   also when it blocks them only later. Except what an instruction raises in its own thread
+//!   (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and `SIGPROF` is as in the
+//!   thread that starts them.
+//! - Their policy is `SCHED_OTHER`. Nice values are inherited: they could not be set back.
+//! - The listeners run on the processors of the process's first thread (what `taskset` or a service
+//!   manager gave the program, unless that thread pins itself), the others on all that the process may
+//!   have.
+//!
+//! Where that is not what is wanted, [`ServerBuilder::on_thread`] and [`ClientBuilder::on_thread`] have
+//! the last word.
+//!
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error
 //! ([`SendError::Forked`], [`ServeError::Forked`]), dropping them does nothing, and the child's life or
@@ -165,6 +182,7 @@ mod step;
 pub mod step;
 mod sync;
 mod sys;
+mod thread;
 mod wait;
 mod watch;
 

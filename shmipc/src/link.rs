@@ -15,6 +15,7 @@ use crate::ring::{Consumer, Producer};
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
 use crate::segment::registry::{Registry, RegistryView};
 use crate::sync::{AtomicBool, Mutex, OnceLock, real};
+use crate::thread::Hook;
 use crate::watch::Watch;
 use calls::Calls;
 use inbound::Inbound;
@@ -68,6 +69,8 @@ pub(crate) struct Link {
     segment: LinkSegment,
     peer: PeerFacts,
     manner: Manner,
+    /// Runs first in the threads that are started for this link.
+    hook: Option<Hook>,
     messages: Outbound,
     replies: Outbound,
     calls: Calls,
@@ -101,6 +104,7 @@ impl Link {
         peer_id: u64,
         attention: Attention,
         manner: Manner,
+        hook: Option<Hook>,
     ) -> Result<(Arc<Self>, Inbound), BadGeometry> {
         use LaneId::{MessagesToClient, MessagesToServer, RepliesToClient, RepliesToServer};
         let [messages_out, replies_out, messages_in, replies_in] = match segment.role() {
@@ -123,6 +127,7 @@ impl Link {
         let link = Arc::new_cyclic(|own| Self {
             peer,
             manner,
+            hook,
             messages,
             replies,
             calls: Calls::new(reader, own_bell),
@@ -149,7 +154,7 @@ impl Link {
             return;
         }
         let weak = Arc::downgrade(self);
-        let watch = Watch::start(self.peer.pid, move || {
+        let watch = Watch::start(self.peer.pid, self.hook.as_ref(), move || {
             if let Some(link) = weak.upgrade() {
                 // Here, so that a listener that is busy with others finds the link ended already.
                 drop(link.ended_for_certain());

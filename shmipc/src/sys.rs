@@ -1,6 +1,7 @@
 //! Every system call of this crate, each behind a function that cannot be called wrongly.
 
 mod futex;
+mod thread;
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -14,6 +15,7 @@ use nix::sys::mman;
 use nix::sys::stat::Mode;
 
 pub(crate) use futex::{Woken, futex_wait, futex_wait_both, futex_wake, futex_wake_own};
+pub(crate) use thread::{SignalsBlocked, reset_scheduling};
 
 /// What the kernel tells of an open file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -14,6 +13,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::sync::real::{Mutex, MutexGuard};
 use crate::sys;
+use crate::thread::{self, Hook, Purpose};
 
 /// Between two tries where the kernel cannot tell.
 const TROUBLE: Duration = Duration::from_millis(20);
@@ -46,14 +46,18 @@ pub(crate) struct Watch {
 impl Watch {
     /// Calls `wake` once when process `pid` ends. `None` where the kernel does not tell (no such
     /// process in this pid namespace, no more descriptors).
-    pub(crate) fn start(pid: u32, wake: impl Fn() + Send + 'static) -> Option<Self> {
+    pub(crate) fn start(
+        pid: u32,
+        hook: Option<&Hook>,
+        wake: impl Fn() + Send + 'static,
+    ) -> Option<Self> {
         if pid == 0 || pid == std::process::id() {
             return None;
         }
         let pidfd = Arc::new(sys::open_pidfd(pid).ok()?);
         let mut watcher = lock();
         if watcher.changed.is_none() {
-            watcher.changed = Some(start_thread()?);
+            watcher.changed = Some(start_thread(hook)?);
         }
         watcher.last_key += 1;
         let key = watcher.last_key;
@@ -101,15 +105,12 @@ pub(crate) fn lock() -> MutexGuard<'static, Watcher> {
     WATCHER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start_thread() -> Option<Arc<EventFd>> {
+fn start_thread(hook: Option<&Hook>) -> Option<Arc<EventFd>> {
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let changed = Arc::new(EventFd::from_value_and_flags(0, flags).ok()?);
     let for_thread = Arc::clone(&changed);
-    thread::Builder::new()
-        .name("shmipc-watch".into())
-        .spawn(move || run(&for_thread))
-        .ok()
-        .map(|_| changed)
+    let run = move || run(&for_thread);
+    thread::spawn(Purpose::Watch, hook.cloned(), run).ok().map(|_| changed)
 }
 
 fn run(changed: &EventFd) {
@@ -146,7 +147,7 @@ fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
         Err(_) => {
             // More than this process may have open now, or no memory: until that is over deaths are
             // found by looking, within a second.
-            thread::sleep(TROUBLE);
+            std::thread::sleep(TROUBLE);
             return Vec::new();
         }
     }
@@ -166,7 +167,7 @@ mod tests {
     fn the_end_of_a_process_is_told_once() {
         let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let (told, ended) = mpsc::channel();
-        let watch = Watch::start(child.id(), move || told.send(()).unwrap()).unwrap();
+        let watch = Watch::start(child.id(), None, move || told.send(()).unwrap()).unwrap();
         assert!(ended.recv_timeout(Duration::from_millis(20)).is_err());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn no_watch_on_nobody() {
-        assert!(Watch::start(0, || {}).is_none());
-        assert!(Watch::start(u32::MAX, || {}).is_none());
+        assert!(Watch::start(0, None, || {}).is_none());
+        assert!(Watch::start(u32::MAX, None, || {}).is_none());
     }
 }

@@ -14,8 +14,9 @@ use crate::dispatch::{FnService, HandlerService, Service};
 use crate::error::{ConfigError, ConnectError, Departure};
 use crate::link::{Link, Manner};
 use crate::message::{Dispatch, ShmMessage};
-use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_QUEUED, LISTENER_STACK};
+use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_QUEUED};
 use crate::sync::Mutex;
+use crate::thread::{Hook, Purpose, spawn};
 use crate::wait;
 
 /// A client's options; [`connect`](Self::connect) connects.
@@ -28,6 +29,7 @@ use crate::wait;
 /// | [`max_message`](Self::max_message) | the server's | 16 bytes to the server's |
 /// | [`server_user`](Self::server_user) | this process's own | |
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
+/// | [`on_thread`](Self::on_thread) | nothing | |
 ///
 /// Whoever wants events says how they are handled: [`on_event`](Self::on_event) for events that ask
 /// for no reply, [`serve_events`](Self::serve_events) or [`serve_events_fn`](Self::serve_events_fn)
@@ -42,6 +44,7 @@ pub struct ClientBuilder<P: ShmMessage> {
     deadline: Duration,
     connect_deadline: Duration,
     spin: Duration,
+    hook: Option<Hook>,
     service: Option<Box<dyn Service<P::Events>>>,
     events: EventService<P::Events>,
     protocol: PhantomData<fn(P)>,
@@ -57,6 +60,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
             deadline: DEFAULT_DEADLINE,
             connect_deadline: DEFAULT_DEADLINE,
             spin: wait::default_spin(),
+            hook: None,
             service: None,
             events: EventService::default(),
             protocol: PhantomData,
@@ -100,6 +104,21 @@ impl<P: ShmMessage> ClientBuilder<P> {
     /// How long to look for replies and events before sleeping, on this side. Zero never spins.
     pub fn spin(mut self, budget: Duration) -> Self {
         self.spin = budget;
+        self
+    }
+
+    /// Calls `hook` with the thread's name, first in each thread that the library starts for this client:
+    /// the listener (`shmipc-events`), and whoever takes answers that come after their calls' deadlines
+    /// (`shmipc-reaper`). It may set a priority, processors or a signal mask; what the threads have
+    /// without it stands at [Threads](crate#threads). The one thread that waits for the deaths of all this
+    /// process's peers (`shmipc-watch`) runs the hook of the client or server whose link starts it, if
+    /// that has one.
+    ///
+    /// `connect` waits for the listener's, and gives [`ConnectError::Thread`] if it panicked. In the other
+    /// threads a panic is printed and goes no further. The hook must not wait for the thread that
+    /// connects.
+    pub fn on_thread(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.hook = Some(Hook::new(hook));
         self
     }
 
@@ -178,6 +197,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
                 close_when_full: false,
             },
             handles_events,
+            hook: self.hook.as_ref(),
         };
         let (link, inbound) = connect::connect::<P>(&wanted)?;
         let shared = Arc::new(ClientShared {
@@ -188,7 +208,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
             state: Arc::new(ListenerState::default()),
         });
         if let Some(service) = service {
-            start_listener(&shared, link, inbound, service)?;
+            start_listener(&shared, link, inbound, service, self.hook)?;
         }
         Ok(Client { shared, deadline: self.deadline, protocol: PhantomData })
     }
@@ -209,14 +229,12 @@ fn start_listener<E: ShmMessage>(
     link: Arc<Link>,
     inbound: crate::link::inbound::Inbound,
     service: Box<dyn Service<E>>,
+    hook: Option<Hook>,
 ) -> Result<(), ConnectError> {
     let context = Context::of_client(link.clone(), shared);
     let listener = Listener::new(link, inbound, context, service, shared.state.clone());
-    let thread = std::thread::Builder::new()
-        .name("shmipc-events".into())
-        .stack_size(LISTENER_STACK)
-        .spawn(move || listener.run())
-        .map_err(ConnectError::Thread)?;
+    let thread = spawn(Purpose::Events, hook, move || listener.run());
+    let thread = thread.map_err(ConnectError::Thread)?;
     *shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::segment::link::{BellId, LinkOptions, LinkSegment};
 use crate::segment::registry::{Obstacle, RegistryView, SlotClaim};
 use crate::segment::{MAGIC, SegmentError};
 use crate::sys;
+use crate::thread::Hook;
 use crate::wait::{self, Deadline};
 
 /// Pauses between two looks for a server that is not there: the first, and the longest.
@@ -31,6 +32,7 @@ pub(super) struct Wanted<'a> {
     pub(super) connect_deadline: Duration,
     pub(super) manner: Manner,
     pub(super) handles_events: bool,
+    pub(super) hook: Option<&'a Hook>,
 }
 
 /// Why there is no link yet, or never will be.
@@ -119,7 +121,8 @@ fn attempt<P: ShmMessage>(
     }
     drop(slot);
     let attention = Attention::Remote(view, index);
-    Link::new(segment, id, attention, wanted.manner).map_err(|_| damaged(wanted.name).into())
+    let hook = wanted.hook.cloned();
+    Link::new(segment, id, attention, wanted.manner, hook).map_err(|_| damaged(wanted.name).into())
 }
 
 /// Offers the link and waits for the answer: the link's index and id.

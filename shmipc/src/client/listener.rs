@@ -238,6 +238,7 @@ mod tests {
             connect_deadline: Duration::from_secs(10),
             manner: Manner { spin: Duration::ZERO, queue_maximum: 0, close_when_full: false },
             handles_events: false,
+            hook: None,
         };
         let (link, inbound) = connect::connect::<NoEvents>(&wanted).unwrap();
         let (told, departed) = std::sync::mpsc::channel();

@@ -67,7 +67,9 @@ pub enum BindError {
 #[non_exhaustive]
 pub enum ServeError {
     /// The listener thread could not be started.
-    #[error("could not start the listener thread; the process may have too many threads")]
+    #[error(
+        "could not start the listener thread; the process may have too many threads, or the hook of `on_thread` panicked"
+    )]
     Thread(#[source] io::Error),
     /// The listener did not end within its bound: a handler is still running.
     #[error(
@@ -312,7 +314,9 @@ pub enum ConnectError {
         available: u64,
     },
     /// The thread for events could not be started.
-    #[error("could not start the client's listener thread; the process may have too many threads")]
+    #[error(
+        "could not start the client's listener thread; the process may have too many threads, or the hook of `on_thread` panicked"
+    )]
     Thread(#[source] io::Error),
     /// A system call failed.
     #[error("could not {action}")]

@@ -15,6 +15,7 @@ use crate::note::{Failure, Goodbye};
 use crate::ring::Label;
 use crate::segment::link::Role;
 use crate::sync::{Ordering, fence};
+use crate::thread::{self, Purpose};
 use crate::wait::Deadline;
 
 /// Of so many messages that are sent together, the server is told of one at once.
@@ -158,8 +159,8 @@ impl Link {
     /// Has a thread take late answers out of the lane until the last has come or the link ends.
     fn reap_late_answers(&self) {
         let Some(link) = self.own.upgrade().filter(|_| self.calls.wants_reaper()) else { return };
-        let builder = std::thread::Builder::new().name("shmipc-reaper".into());
-        if builder.spawn(move || link.calls().reap(&link)).is_err() {
+        let reap = move || link.calls().reap(&link);
+        if thread::spawn(Purpose::Reaper, self.hook.clone(), reap).is_err() {
             // Then whoever next waits for room, or calls, takes them.
             self.calls.expect_nothing(0);
         }

@@ -83,14 +83,14 @@ pub(super) fn rig(message_ring: usize, reply_ring: usize) -> Rig {
     let [client, segment] = LinkSegment::private(options(message_ring, reply_ring));
     let (registry, view) = registry::private();
     let attention = Attention::Remote(Arc::new(view), 0);
-    let (client, events) = Link::new(client, 1, attention, MANNER).expect("geometry");
+    let (client, events) = Link::new(client, 1, attention, MANNER, None).expect("geometry");
     Rig { client, events, registry, segment }
 }
 
 /// The server's side without a listener.
 pub(super) fn server_link(registry: &Arc<Registry>, segment: LinkSegment) -> (Arc<Link>, Inbound) {
     let attention = Attention::Local(registry.clone(), 0);
-    Link::new(segment, 1, attention, MANNER).expect("geometry")
+    Link::new(segment, 1, attention, MANNER, None).expect("geometry")
 }
 
 /// Calls over a client's link.

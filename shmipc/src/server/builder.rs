@@ -16,6 +16,7 @@ use crate::options::{
 };
 use crate::ring::MAXIMUM_CAPACITY;
 use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
+use crate::thread::Hook;
 use crate::wait;
 
 /// Links that a server takes where the user chose no limit.
@@ -49,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) manner: Manner,
     pub(crate) deadline: Duration,
     pub(crate) max_link_memory: usize,
+    pub(crate) hook: Option<Hook>,
 }
 
 /// A server's options; [`bind`](Self::bind) takes the name.
@@ -66,6 +68,7 @@ pub(crate) struct Settings {
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
 /// | [`doorbell`](Self::doorbell) | [`Doorbell::Futex`] | |
 /// | [`checksums`](Self::checksums) | on | |
+/// | [`on_thread`](Self::on_thread) | nothing | |
 ///
 /// # Memory
 /// What a server holds for its clients is bounded, whatever they do. For each link it is at most the
@@ -109,6 +112,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
             },
             deadline: DEFAULT_DEADLINE,
             max_link_memory: DEFAULT_MAX_LINK_MEMORY,
+            hook: None,
         };
         Self { name: name.into(), settings, protocol: PhantomData }
     }
@@ -179,6 +183,21 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// What happens to events for a client that does not read.
     pub fn back_pressure(mut self, policy: BackPressure) -> Self {
         self.settings.manner.close_when_full = policy == BackPressure::Close;
+        self
+    }
+
+    /// Calls `hook` with the thread's name, first in each thread that the library starts for this server:
+    /// the listener, which runs its handlers (`shmipc-listener`), and whoever takes answers that come
+    /// after their calls' deadlines (`shmipc-reaper`). It may set a priority, processors or a signal mask;
+    /// what the threads have without it stands at [Threads](crate#threads). The one thread that waits
+    /// for the deaths of all this process's peers (`shmipc-watch`) runs the hook of the server or client
+    /// whose link starts it, if that has one.
+    ///
+    /// `serve` waits for the listener's, and gives [`ServeError::Thread`](crate::ServeError::Thread) if it
+    /// panicked. In the other threads a panic is printed and goes no further. The hook must not wait for
+    /// the thread that serves.
+    pub fn on_thread(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.settings.hook = Some(Hook::new(hook));
         self
     }
 

@@ -266,7 +266,8 @@ impl<P: ShmMessage> Listener<P> {
         segment.accept(index, id);
         crate::step::reach("hand-over.accepted");
         let (link, inbound) =
-            Link::new(segment, id, attention, settings.manner).map_err(|_| Refusal::BadLink)?;
+            Link::new(segment, id, attention, settings.manner, settings.hook.clone())
+                .map_err(|_| Refusal::BadLink)?;
         self.last_id = id;
         self.shared.links().insert(id, link.clone());
         let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
@@ -294,7 +295,7 @@ impl<P: ShmMessage> Listener<P> {
     pub(super) fn take_on_private(&mut self, segment: LinkSegment) {
         let attention = Attention::Local(self.shared.registry.clone(), 0);
         let manner = self.shared.settings.manner;
-        let (link, inbound) = Link::new(segment, 1, attention, manner).expect("geometry");
+        let (link, inbound) = Link::new(segment, 1, attention, manner, None).expect("geometry");
         self.shared.links().insert(1, link.clone());
         let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
         self.sessions.push(Some(Session::new(link, inbound, context)));

@@ -34,6 +34,7 @@ pub(crate) fn serve<P: ShmMessage>(
         manner,
         deadline: Duration::MAX,
         max_link_memory: 1 << 20,
+        hook: None,
     };
     let shared = Arc::new(Shared::new(registry, settings));
     let mut listener = Listener::new(shared.clone(), service);

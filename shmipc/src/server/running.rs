@@ -11,7 +11,7 @@ use super::listener::Listener;
 use crate::dispatch::Service;
 use crate::error::ServeError;
 use crate::message::ShmMessage;
-use crate::options::LISTENER_STACK;
+use crate::thread::{Purpose, spawn};
 
 /// How long stopping waits for a handler that is still running.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,11 +30,9 @@ impl<P: ShmMessage> Running<P> {
         service: Box<dyn Service<P>>,
     ) -> Result<Self, ServeError> {
         let listener = Listener::new(shared.clone(), service);
-        let listener = thread::Builder::new()
-            .name("shmipc-listener".into())
-            .stack_size(LISTENER_STACK)
-            .spawn(move || listener.run())
-            .map_err(ServeError::Thread)?;
+        let hook = shared.settings.hook.clone();
+        let listener = spawn(Purpose::Listener, hook, move || listener.run());
+        let listener = listener.map_err(ServeError::Thread)?;
         Ok(Self { shared, listener: Some(listener), protocol: PhantomData })
     }
 
