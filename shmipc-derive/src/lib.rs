@@ -8,6 +8,7 @@ mod expand;
 mod fingerprint;
 mod name;
 mod parse;
+mod runtime;
 mod tokens;
 mod validate;
 
@@ -52,6 +53,9 @@ use proc_macro::TokenStream;
 /// - `enum LibraryReply`, the replies of all variants, for code that handles messages whole.
 /// - The implementation of `ShmMessage`, with the fingerprint by which two programs see that they
 ///   were built from the same protocol.
+///
+/// Where one of these names is taken ("the name `LibraryClient` is defined multiple times"), choose
+/// another: `#[shm(client = LibraryCalls)]`, and the same with `handler` and `replies`.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -101,7 +105,10 @@ use proc_macro::TokenStream;
 /// | on | attribute | meaning |
 /// |---|---|---|
 /// | the enum | `#[shm(events = LibraryEvent)]` | what the server may say to its clients: another enum that derives `ShmMessage`; without it, nothing |
-/// | the enum | `#[shm(crate = my_facade::shmipc)]` | where the crate `shmipc` is, if not at `::shmipc` |
+/// | the enum | `#[shm(handler = ServesLibrary)]` | the name of the handler trait, instead of `LibraryHandler` |
+/// | the enum | `#[shm(client = LibraryCalls)]` | the name of the client trait, instead of `LibraryClient` |
+/// | the enum | `#[shm(replies = Answers)]` | the name of the enum of replies, instead of `LibraryReply` |
+/// | the enum | `#[shm(crate = my_facade::shmipc)]` | where the crate `shmipc` is, if it is no dependency of this crate ("could not find `shmipc`"). A dependency under another name (`package = "shmipc"`) is found by itself |
 /// | a variant | `#[shm(reply = u64)]` | makes it a request: the sender waits for a value of this type. `reply = ()` waits until the message was handled |
 /// | a variant | `#[shm(method = "close_shelf")]` | the name of its methods, instead of its own in snake case |
 ///
@@ -142,7 +149,8 @@ use proc_macro::TokenStream;
 /// The fingerprint covers, in order: each variant's name, its fields' names and types as written,
 /// its reply, and all `#[serde(…)]`. Docs, formatting, `#[shm(method = …)]` and the name of the
 /// lifetime may differ. Types count by how they are written: a changed struct inside a message does
-/// not change the fingerprint.
+/// not change the fingerprint, and its messages may decode to other values without an error. Give a
+/// type that you change another name.
 ///
 /// # What cannot be a protocol
 /// Structs and unions; enums with type or const parameters, with bounds, or without variants; and

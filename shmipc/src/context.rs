@@ -20,7 +20,7 @@ use crate::server::ServerHandle;
 /// Sending and calling from inside a handler is allowed. A call keeps this listener waiting, so two
 /// sides that call each other from their handlers at the same moment wait for each other until one
 /// deadline passes.
-pub struct Context<P: ShmMessage> {
+pub struct Context<P: ShmMessage /* `Picture<'static>` for an enum `Picture<'a>` */> {
     peer: Peer<P::Events>,
     server: ServerHandle<P>,
     client: Option<Weak<dyn Any + Send + Sync>>,

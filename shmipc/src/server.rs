@@ -23,7 +23,8 @@ use crate::segment::registry::Registry;
 use builder::Settings;
 use handle::Shared;
 
-/// A server that has its name and does not serve yet. Clients that connect meanwhile wait.
+/// A server that has its name and does not serve yet: [`serve`](Self::serve) makes it a [`Running`] one,
+/// which can be joined and stopped. Clients that connect meanwhile wait.
 ///
 /// ```no_run
 /// # use serde::{Deserialize, Serialize};
@@ -102,6 +103,34 @@ impl<P: ShmMessage> Server<P> {
         self.start(Box::new(FnService(handle)))
     }
 
+    /// Only there to say what is missing: nothing that it asks for exists.
+    #[doc(hidden)]
+    pub fn join(self) -> Result<(), ServeError>
+    where
+        Self: Serves<P>,
+    {
+        self.running().join()
+    }
+
+    /// As [`join`](Self::join).
+    #[doc(hidden)]
+    pub fn stop(self) -> Result<(), ServeError>
+    where
+        Self: Serves<P>,
+    {
+        self.running().stop()
+    }
+
+    /// As [`join`](Self::join).
+    #[doc(hidden)]
+    #[must_use]
+    pub fn handle(self) -> ServerHandle<P>
+    where
+        Self: Serves<P>,
+    {
+        self.running().handle()
+    }
+
     fn start(self, service: Box<dyn Service<P>>) -> Result<Running<P>, ServeError> {
         if self.registry.is_inherited() {
             return Err(ServeError::Forked);
@@ -109,6 +138,19 @@ impl<P: ShmMessage> Server<P> {
         let shared = Arc::new(Shared::new(self.registry, self.settings));
         Running::start(shared, service)
     }
+}
+
+/// What a [`Server`] is not yet. Nothing implements it.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this server has its name and does not serve yet",
+    label = "only a server that serves has this method",
+    note = "call `serve(handler)` or `serve_fn(closure)` first, and this method on what that gives: \
+            `server.serve(handler)?.join()?`"
+)]
+pub trait Serves<P: ShmMessage> {
+    /// The server as it serves.
+    fn running(self) -> Running<P>;
 }
 
 impl<P: ShmMessage> fmt::Debug for Server<P> {

@@ -1,6 +1,10 @@
 //! `LibraryClient`: what somebody who sends the messages calls.
+//!
+//! The trait shows the methods with the fields' own names, and without bodies: a parameter of a body is a
+//! pattern, and would be taken for a constant of that name in the user's scope. The bodies stand in the
+//! blanket implementation, with names that nothing else has.
 
-use super::{allowed_lints, client_ident, docs, link, parameters};
+use super::{allowed_lints, client_ident, docs, link, local, parameters, renamed_parameters};
 use crate::parse::ast::{Protocol, Variant};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -14,7 +18,7 @@ pub(super) fn client_trait(protocol: &Protocol) -> TokenStream {
         "Sends the messages of {}: one method for each variant, on everything that carries them.",
         link(protocol, None)
     );
-    let methods = protocol.variants.iter().map(|variant| message_method(protocol, variant));
+    let methods = protocol.variants.iter().map(|variant| declaration(protocol, variant));
     quote! {
         #[doc = #title]
         #allowed
@@ -29,42 +33,60 @@ pub(super) fn blanket_impl(protocol: &Protocol) -> TokenStream {
     let Protocol { krate, .. } = protocol;
     let (allowed, name) = (allowed_lints(), client_ident(protocol));
     let protocol_type = protocol.static_type();
+    let methods = protocol.variants.iter().map(|variant| definition(protocol, variant));
     quote! {
         #[automatically_derived]
         #allowed
-        impl<__C> #name for __C
+        impl<__ShmipcCaller> #name for __ShmipcCaller
         where
-            __C: #krate::Caller<#protocol_type> + ?::core::marker::Sized,
+            __ShmipcCaller: #krate::Caller<#protocol_type> + ?::core::marker::Sized,
         {
+            #(#methods)*
         }
     }
 }
 
-/// The method of one variant.
-fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream> {
+/// The method of one variant, as the trait shows it.
+fn declaration(protocol: &Protocol, variant: &Variant) -> Option<TokenStream> {
+    let method = variant.method.as_ref()?;
+    let (fields, generics) = parameters(protocol, variant);
+    let output = output(protocol, variant);
+    let docs = docs(variant, &doc_lines(protocol, variant));
+    Some(quote! {
+        #docs
+        fn #method #generics (&self, #fields) -> #output;
+    })
+}
+
+/// The same, and what it does.
+fn definition(protocol: &Protocol, variant: &Variant) -> Option<TokenStream> {
     let method = variant.method.as_ref()?;
     let Protocol { krate, ident, .. } = protocol;
     let (protocol_type, variant_ident) = (protocol.static_type(), &variant.ident);
-    let (fields, generics) = parameters(protocol, variant);
+    let (fields, generics) = renamed_parameters(protocol, variant);
+    let output = output(protocol, variant);
     let members = variant.fields.iter().map(|field| &field.member);
-    let values = variant.fields.iter().map(|field| &field.parameter);
+    let values = (0..variant.fields.len()).map(|index| local(&format!("field{index}")));
     let message = quote!(&#ident::#variant_ident { #(#members: #values),* });
     let caller = quote!(<Self as #krate::Caller<#protocol_type>>);
-    let (output, error, call) = match &variant.reply {
-        Some(reply) => {
-            let ty = &reply.ty;
-            (quote!(#ty), "CallError", quote!(#caller::request::<#ty>(self, #message)))
-        }
-        None => (quote!(()), "SendError", quote!(#caller::notify(self, #message))),
+    let call = match variant.reply.as_ref().map(|reply| &reply.ty) {
+        Some(ty) => quote!(#caller::request::<#ty>(self, #message)),
+        None => quote!(#caller::notify(self, #message)),
     };
-    let docs = docs(variant, &doc_lines(protocol, variant));
-    let error = quote::format_ident!("{error}");
     Some(quote! {
-        #docs
-        fn #method #generics (&self, #fields) -> ::core::result::Result<#output, #krate::#error> {
+        fn #method #generics (&self, #fields) -> #output {
             #call
         }
     })
+}
+
+/// What the method gives.
+fn output(protocol: &Protocol, variant: &Variant) -> TokenStream {
+    let Protocol { krate, .. } = protocol;
+    match variant.reply.as_ref().map(|reply| &reply.ty) {
+        Some(ty) => quote!(::core::result::Result<#ty, #krate::CallError>),
+        None => quote!(::core::result::Result<(), #krate::SendError>),
+    }
 }
 
 fn doc_lines(protocol: &Protocol, variant: &Variant) -> [String; 4] {

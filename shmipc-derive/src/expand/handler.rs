@@ -3,7 +3,7 @@
 use super::{allowed_lints, docs, handler_ident, link, parameters};
 use crate::parse::ast::{Protocol, Variant};
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{format_ident, quote};
 
 /// The handler trait: one method for each variant, and what else can happen on a link.
 pub(super) fn handler_trait(protocol: &Protocol) -> TokenStream {
@@ -38,9 +38,11 @@ fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream>
         None => (format!(" Takes {shown}, a notice: nobody waits for it."), None),
     };
     let docs = docs(variant, &[line]);
+    // An error was reported: whether handlers have this method does not matter.
+    let end = if variant.refused { quote!({ loop {} }) } else { quote!(;) };
     Some(quote! {
         #docs
-        fn #method #generics (&mut self, #cx: &#krate::Context<#protocol_type>, #fields) #output;
+        fn #method #generics (&mut self, #cx: &#krate::Context<#protocol_type>, #fields) #output #end
     })
 }
 
@@ -56,22 +58,19 @@ fn context_parameter(variant: &Variant) -> Ident {
 /// The methods that a handler may leave out.
 fn default_methods(protocol: &Protocol) -> TokenStream {
     let Protocol { krate, .. } = protocol;
-    let cx = {
-        let protocol_type = protocol.static_type();
-        quote!(cx: &#krate::Context<#protocol_type>).into_token_stream()
-    };
+    let protocol_type = protocol.static_type();
+    // These have bodies, and so parameters that a constant of the user's could be mistaken for.
+    let cx = quote!(_cx: &#krate::Context<#protocol_type>);
     quote! {
         /// A peer was linked. Does nothing unless overridden.
-        #[allow(unused_variables)]
         fn peer_arrived(&mut self, #cx) {}
 
-        /// A peer is gone, and `departure` says how. Does nothing unless overridden.
-        #[allow(unused_variables)]
-        fn peer_departed(&mut self, #cx, departure: &#krate::Departure) {}
+        /// A peer is gone, and the departure says how. What it sent before its end was handled before.
+        /// Does nothing unless overridden.
+        fn peer_departed(&mut self, #cx, _departure: &#krate::Departure) {}
 
-        /// The peer had to drop `count` messages because this side did not read them in time. Does
+        /// The peer had to drop so many messages because this side did not read them in time. Does
         /// nothing unless overridden.
-        #[allow(unused_variables)]
-        fn messages_missed(&mut self, #cx, count: ::core::primitive::u64) {}
+        fn messages_missed(&mut self, #cx, _count: ::core::primitive::u64) {}
     }
 }

@@ -1,6 +1,6 @@
 //! The implementation of `ShmMessage`.
 
-use super::{allowed_lints, indexed, reply_ident};
+use super::{allowed_lints, indexed, local, reply_ident};
 use crate::fingerprint;
 use crate::parse::ast::{Protocol, Variant};
 use crate::tokens::pretty;
@@ -13,7 +13,7 @@ pub(super) fn message_impl(protocol: &Protocol) -> TokenStream {
     let Protocol { krate, ident, .. } = protocol;
     let (allowed, reply) = (allowed_lints(), reply_ident(protocol));
     let protocol_type = protocol.static_type();
-    let borrowed = protocol.with_lifetime(&quote!('m));
+    let borrowed = protocol.with_lifetime(&quote!('__shmipc));
     let events = match &protocol.events {
         Some(events) => events.to_token_stream(),
         None => quote!(#krate::NoEvents),
@@ -26,7 +26,7 @@ pub(super) fn message_impl(protocol: &Protocol) -> TokenStream {
         #[automatically_derived]
         #allowed
         impl #krate::ShmMessage for #protocol_type {
-            type Borrowed<'m> = #borrowed;
+            type Borrowed<'__shmipc> = #borrowed;
             type Events = #events;
             type Reply = #reply;
             const NAME: &'static ::core::primitive::str = #name;
@@ -60,9 +60,10 @@ fn variant_index(protocol: &Protocol) -> TokenStream {
         let variant = &variant.ident;
         quote!(#ident::#variant { .. } => #index)
     });
+    let message = local("message");
     quote! {
-        fn variant_index(message: &#message_type) -> ::core::primitive::u32 {
-            match message {
+        fn variant_index(#message: &#message_type) -> ::core::primitive::u32 {
+            match #message {
                 #(#arms),*
             }
         }
@@ -73,25 +74,26 @@ fn variant_index(protocol: &Protocol) -> TokenStream {
 fn decode_reply(protocol: &Protocol) -> TokenStream {
     let Protocol { krate, .. } = protocol;
     let reply = reply_ident(protocol);
+    let (index_given, bytes) = (local("variant"), local("bytes"));
     let arms = indexed(protocol).map(|(index, variant)| {
         let name = &variant.ident;
         match variant.reply.as_ref().map(|reply| &reply.ty) {
             Some(ty) => quote! {
-                #index => #krate::__private::decode_reply::<#ty>(bytes).map(#reply::#name)
+                #index => #krate::__private::decode_reply::<#ty>(#bytes).map(#reply::#name)
             },
             None => quote! {
-                #index => #krate::__private::decode_reply::<()>(bytes).map(|()| #reply::#name)
+                #index => #krate::__private::decode_reply::<()>(#bytes).map(|()| #reply::#name)
             },
         }
     });
     quote! {
         fn decode_reply(
-            variant: ::core::primitive::u32,
-            bytes: &[::core::primitive::u8],
+            #index_given: ::core::primitive::u32,
+            #bytes: &[::core::primitive::u8],
         ) -> ::core::result::Result<#reply, #krate::__private::DecodeError> {
-            match variant {
+            match #index_given {
                 #(#arms,)*
-                _ => ::core::result::Result::Err(#krate::__private::unknown_variant(variant)),
+                _ => ::core::result::Result::Err(#krate::__private::unknown_variant(#index_given)),
             }
         }
     }
@@ -101,21 +103,23 @@ fn decode_reply(protocol: &Protocol) -> TokenStream {
 fn respond(protocol: &Protocol) -> TokenStream {
     let Protocol { krate, .. } = protocol;
     let reply = reply_ident(protocol);
+    let (given, index_given) = (local("reply"), local("variant"));
+    let (responder, value) = (local("responder"), local("value"));
     let arms = indexed(protocol).map(|(index, variant)| {
         let (ident, name) = (&variant.ident, variant.ident.unraw().to_string());
         let right = match variant.reply {
-            Some(_) => quote!((#reply::#ident(value), #index) => responder.reply(&value)),
-            None => quote!((#reply::#ident, #index) => responder.acknowledge()),
+            Some(_) => quote!((#reply::#ident(#value), #index) => #responder.reply(&#value)),
+            None => quote!((#reply::#ident, #index) => #responder.acknowledge()),
         };
-        quote!(#right, (#reply::#ident { .. }, _) => responder.wrong_reply(#name))
+        quote!(#right, (#reply::#ident { .. }, _) => #responder.wrong_reply(#name))
     });
     quote! {
         fn respond(
-            reply: #reply,
-            variant: ::core::primitive::u32,
-            responder: #krate::__private::Responder<'_>,
+            #given: #reply,
+            #index_given: ::core::primitive::u32,
+            #responder: #krate::__private::Responder<'_>,
         ) -> #krate::__private::Responded {
-            match (reply, variant) {
+            match (#given, #index_given) {
                 #(#arms),*
             }
         }

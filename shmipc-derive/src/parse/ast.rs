@@ -13,6 +13,7 @@ pub(crate) struct Protocol {
     /// Where the runtime crate is: `::shmipc`, or what `#[shm(crate = …)]` says.
     pub(crate) krate: TokenStream,
     pub(crate) events: Option<Type>,
+    pub(crate) names: Names,
     /// What stands in the enum's `#[serde(…)]`.
     pub(crate) serde: TokenStream,
     pub(crate) variants: Vec<Variant>,
@@ -34,6 +35,14 @@ impl Protocol {
     }
 }
 
+/// The names that the user chose for generated items.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) handler: Option<Ident>,
+    pub(crate) client: Option<Ident>,
+    pub(crate) replies: Option<Ident>,
+}
+
 /// One message.
 pub(crate) struct Variant {
     pub(crate) ident: Ident,
@@ -45,6 +54,8 @@ pub(crate) struct Variant {
     pub(crate) method_name: Option<LitStr>,
     /// Its method. Validation decides; `None` where there is no usable name.
     pub(crate) method: Option<Ident>,
+    /// Its method's name was refused: it is generated so that nothing else is said about it.
+    pub(crate) refused: bool,
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field>,
 }

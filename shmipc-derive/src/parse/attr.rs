@@ -2,6 +2,7 @@
 
 use crate::errors::Errors;
 use crate::name::closest;
+use crate::parse::ast::Names;
 use crate::tokens::{is_punct, pretty};
 use proc_macro2::{Ident, TokenTree};
 use quote::ToTokens;
@@ -22,6 +23,7 @@ pub(crate) enum Place {
 pub(crate) struct Keys {
     pub(crate) events: Option<Type>,
     pub(crate) krate: Option<Path>,
+    pub(crate) names: Names,
     pub(crate) reply: Option<Type>,
     pub(crate) method: Option<LitStr>,
 }
@@ -34,7 +36,7 @@ struct Key {
     usage: &'static str,
 }
 
-const KEYS: [Key; 4] = [
+const KEYS: [Key; 7] = [
     Key {
         name: "events",
         place: Place::Enum,
@@ -44,6 +46,21 @@ const KEYS: [Key; 4] = [
         name: "crate",
         place: Place::Enum,
         usage: "a path, without quotes: `#[shm(crate = path::to::shmipc)]`",
+    },
+    Key {
+        name: "handler",
+        place: Place::Enum,
+        usage: "a name for the handler trait, without quotes: `#[shm(handler = ServesLibrary)]`",
+    },
+    Key {
+        name: "client",
+        place: Place::Enum,
+        usage: "a name for the client trait, without quotes: `#[shm(client = LibraryCalls)]`",
+    },
+    Key {
+        name: "replies",
+        place: Place::Enum,
+        usage: "a name for the enum of all replies, without quotes: `#[shm(replies = Answers)]`",
     },
     Key {
         name: "reply",
@@ -64,8 +81,8 @@ pub(crate) fn parse(attrs: &[Attribute], place: Place, errors: &mut Errors) -> K
         match &attr.meta {
             _ if place == Place::Field => errors.at(
                 attr,
-                "a field takes no `#[shm(…)]`; `reply` and `method` belong on the variant, `events` \
-                 and `crate` on the enum",
+                "a field takes no `#[shm(…)]`; `reply` and `method` belong on the variant, the others on \
+                 the enum",
             ),
             Meta::List(list) => {
                 let parsed = list.parse_args_with(|input: ParseStream| {
@@ -83,7 +100,10 @@ pub(crate) fn parse(attrs: &[Attribute], place: Place, errors: &mut Errors) -> K
 
 fn takes(place: Place) -> &'static str {
     match place {
-        Place::Enum => "an enum takes `#[shm(events = Type)]` and `#[shm(crate = path)]`",
+        Place::Enum => {
+            "an enum takes `#[shm(events = Type)]`, `#[shm(crate = path)]`, and `handler`, `client` or \
+             `replies` with a name"
+        }
         Place::Variant => "a variant takes `#[shm(reply = Type)]` and `#[shm(method = \"name\")]`",
         Place::Field => "a field takes none",
     }
@@ -132,6 +152,9 @@ fn parse_entry(input: ParseStream, place: Place, keys: &mut Keys) -> Result<()> 
     match key.name {
         "events" => set(&mut keys.events, key, &ident, value(input, key)?),
         "crate" => set(&mut keys.krate, key, &ident, value::<ModPath>(input, key)?.0),
+        "handler" => set(&mut keys.names.handler, key, &ident, value(input, key)?),
+        "client" => set(&mut keys.names.client, key, &ident, value(input, key)?),
+        "replies" => set(&mut keys.names.replies, key, &ident, value(input, key)?),
         "reply" => set(&mut keys.reply, key, &ident, value(input, key)?),
         _ => set(&mut keys.method, key, &ident, value(input, key)?),
     }

@@ -5,6 +5,7 @@ mod attr;
 mod generics;
 
 use crate::errors::Errors;
+use crate::runtime;
 use crate::tokens;
 use ast::{Field, Protocol, Reply, Shape, Variant};
 use attr::{Keys, Place};
@@ -30,8 +31,9 @@ pub(crate) fn protocol(input: &DeriveInput, errors: &mut Errors) -> Option<Proto
         ident: ident.clone(),
         variants: variants.collect(),
         serde: serde_list(&input.attrs),
-        krate: keys.krate.map_or_else(|| quote!(::shmipc), ToTokens::into_token_stream),
+        krate: keys.krate.map_or_else(runtime::path, ToTokens::into_token_stream),
         events: keys.events,
+        names: keys.names,
         lifetime,
     })
 }
@@ -84,6 +86,7 @@ fn parse_variant(variant: &syn::Variant, own_type: &TokenStream, errors: &mut Er
         }),
         method_name: method,
         method: None,
+        refused: false,
         shape,
         fields: parse_fields(&variant.fields, own_type, errors),
     }
