@@ -60,7 +60,9 @@
 //! # Order
 //! What one thread sends arrives in its order, whole, each once. There is no order between threads,
 //! nor between replies and events: they come through different lanes. Success of a send means that
-//! the lane has the message, not that it was handled; a request's reply means that it was.
+//! the lane has the message, not that it was handled; a request's reply means that it was. What a peer sent
+//! before its end, however it ended, is handled before a handler's `peer_departed` is called: all that a
+//! send told success of, unless this side ended the link.
 //!
 //! # Threads
 //! A server has one listener thread, and so has a client that handles events; handlers own their
@@ -197,7 +199,7 @@ pub use error::{
     Refusal, Rejection, SendAllError, SendError, ServeError,
 };
 pub use local::Local;
-pub use message::{Caller, NoEvents, ShmMessage, Variant};
+pub use message::{Caller, Dispatch, NoEvents, ShmMessage, Variant};
 pub use peer::Peer;
 pub use server::{BackPressure, Broadcast, Running, Server, ServerBuilder, ServerHandle};
 pub use shmipc_derive::ShmMessage;

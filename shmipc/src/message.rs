@@ -62,10 +62,11 @@ pub trait ShmMessage: Sized + 'static {
     fn respond(reply: Self::Reply, variant: u32, responder: Responder<'_>) -> Responded;
 }
 
-/// What the derive generates so that handlers of type `H` can serve the protocol.
+/// `H` handles this protocol: the bound of everything that takes a handler.
 ///
-/// Implemented for every `H` that implements the enum's generated handler trait.
-#[doc(hidden)]
+/// Implemented by the derive for every `H` that implements the enum's generated handler trait. So
+/// `Library: Dispatch<H>` reads as `H: LibraryHandler`, in code that does not know which enum it is; where
+/// it does, implement and name the handler trait. Not for use by hand: its methods may change at any time.
 #[diagnostic::on_unimplemented(
     message = "`{H}` is no handler of `{Self}`",
     label = "does not implement the handler trait that `#[derive(ShmMessage)]` made",
@@ -74,6 +75,7 @@ pub trait ShmMessage: Sized + 'static {
 )]
 pub trait Dispatch<H>: ShmMessage {
     /// Calls the handler's method for this message and answers with what it returned.
+    #[doc(hidden)]
     fn dispatch(
         handler: &mut H,
         cx: &Context<Self>,
@@ -81,10 +83,13 @@ pub trait Dispatch<H>: ShmMessage {
         responder: Responder<'_>,
     ) -> Responded;
     /// A peer was linked.
+    #[doc(hidden)]
     fn peer_arrived(handler: &mut H, cx: &Context<Self>);
     /// A peer is gone.
+    #[doc(hidden)]
     fn peer_departed(handler: &mut H, cx: &Context<Self>, departure: &Departure);
     /// The peer had to drop messages because this side did not read them in time.
+    #[doc(hidden)]
     fn messages_missed(handler: &mut H, cx: &Context<Self>, count: u64);
 }
 

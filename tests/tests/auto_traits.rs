@@ -21,11 +21,12 @@ enum Unsendable {
 macro_rules! has {
     ($ty:ty, $auto:path) => {{
         struct Asked<T: ?Sized>(PhantomData<T>);
+        #[allow(dead_code, reason = "not asked where there is an inherent one")]
         trait Otherwise {
             const ANSWER: bool = false;
         }
         impl<T: ?Sized> Otherwise for Asked<T> {}
-        #[allow(dead_code, reason = "of types that do not have it")]
+        #[allow(dead_code, reason = "not asked of types without the trait")]
         impl<T: ?Sized + $auto> Asked<T> {
             const ANSWER: bool = true;
         }
@@ -60,7 +61,7 @@ fn pinned() -> Vec<(&'static str, String, &'static str)> {
         BindError: "Send Sync Unpin",
         Broadcast: "all",
         CallError: "all",
-        Client<Unsendable>: "all",
+        Client<Unsendable>: "Send Sync Unpin",
         ClientBuilder<Unsendable>: "Send Unpin",
         ConfigError: "all",
         ConnectError: "Send Sync Unpin",
@@ -74,16 +75,16 @@ fn pinned() -> Vec<(&'static str, String, &'static str)> {
         NameError: "all",
         NoEvents: "all",
         Outcome: "all",
-        Peer<Unsendable>: "all",
+        Peer<Unsendable>: "Send Sync Unpin",
         Refusal: "all",
         Rejection: "all",
-        Running<Unsendable>: "all",
+        Running<Unsendable>: "Send Sync Unpin",
         SendAllError: "all",
         SendError: "all",
         ServeError: "Send Sync Unpin",
-        Server<Unsendable>: "all",
+        Server<Unsendable>: "Send Sync Unpin",
         ServerBuilder<Unsendable>: "all",
-        ServerHandle<Unsendable>: "all",
+        ServerHandle<Unsendable>: "Send Sync Unpin",
         Variant: "all",
     }
 }

@@ -17,6 +17,31 @@ use crate::thread::{Purpose, spawn};
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server that serves. Dropping it stops it, as [`stop`](Self::stop) does.
+///
+/// The library installs no signal handlers: a program that is to stop in order on Ctrl-C or SIGTERM catches
+/// them, before it binds, and stops the server through a handle. Without that its clients see a crash.
+///
+/// ```no_run
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Context, Server, ShmMessage};
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+/// # struct Adder;
+/// # impl CalcHandler for Adder {
+/// #     fn add(&mut self, _cx: &Context<Calc>, a: u32, b: u32) -> u32 { a + b }
+/// # }
+/// use signal_hook::consts::{SIGINT, SIGTERM};
+///
+/// let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+/// let running = Server::<Calc>::bind("calc")?.serve(Adder)?;
+/// let handle = running.handle();
+/// std::thread::spawn(move || {
+///     signals.forever().next();
+///     handle.stop();
+/// });
+/// running.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it stops the server"]
 pub struct Running<P: ShmMessage> {
     shared: Arc<Shared>,
