@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .max_message(4 << 20)
         .max_links(4)
         .max_queued(8 << 20)
-        .spin(Duration::ZERO); // 30 frames a second: sleeping costs nothing here
+        .spin(Duration::ZERO) // 30 frames a second: sleeping costs nothing here
+        .on_thread(|name| println!("thread {name} starts"));
     println!("at most {} MiB for the viewers", builder.memory_budget() >> 20);
     let running = builder.bind()?.serve(Lens(arrived))?;
     // ANCHOR_END: tuning

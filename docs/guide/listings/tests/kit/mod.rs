@@ -168,7 +168,12 @@ fn compare_text(file: &str, printed: &str) {
     if std::env::var_os("SHMIPC_GUIDE_WRITE").is_some() {
         std::fs::write(output(file), printed).expect("the file can be written");
     }
-    assert_eq!(printed, shown(file), "output/{file} is not what the programs print");
+    assert_eq!(
+        printed,
+        shown(file),
+        "output/{file} is not what the programs print; if they are right, SHMIPC_GUIDE_WRITE=1 \
+         cargo test -p shmipc-guide writes it, and the text around it must follow"
+    );
 }
 
 /// Compares lines that one program printed. The word `in_the_book` stands for the server's name.
