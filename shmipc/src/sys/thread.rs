@@ -70,7 +70,8 @@ type Processors = [libc::cpu_set_t; 8];
 /// Gives a thread the ordinary policy, and the processors of the process's first thread or, with
 /// `anywhere`, all that the process may have. Where the system refuses it keeps what it took over.
 pub(crate) fn reset_scheduling(thread: &JoinHandle<()>, anywhere: bool) {
-    let id = thread.as_pthread_t();
+    // The C libraries differ in whether it is a number or a pointer.
+    let id = thread.as_pthread_t() as libc::pthread_t;
     // SAFETY: plain numbers, for which zero is a value.
     let ordinary: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: the thread was neither joined nor detached, as its handle is here.
