@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Prints an error with all its causes and gives the exit code.
 #[must_use]
@@ -26,13 +27,51 @@ pub fn unique_name(program: &str) -> String {
     format!("{program}-{}-{now:x}", std::process::id())
 }
 
-/// A peer's text without the control characters that could drive the terminal.
+/// A peer's text as a terminal may show it: without the characters that could drive it, turn the text
+/// around, or stand there without being seen. A tab becomes spaces.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    let visible = |c: char| {
-        if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = rest.next() {
+        match c {
+            '\t' => shown.push_str("    "),
+            // What joins or parts letters and pictures in many scripts, between such alone.
+            '\u{200c}' | '\u{200d}' if joins(before) && rest.peek().is_some_and(|c| joins(*c)) => {
+                shown.push(c);
+            }
+            _ if is_visible(c) => shown.push(c),
+            _ => shown.push(char::REPLACEMENT_CHARACTER),
+        }
+        before = c;
+    }
+    shown
+}
+
+fn joins(c: char) -> bool {
+    !c.is_ascii() && is_visible(c)
+}
+
+fn is_visible(c: char) -> bool {
+    use GeneralCategory::{
+        Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Unassigned,
     };
-    text.chars().map(visible).collect()
+    // Letters and a mark that are blank.
+    let is_blank = matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{ffa0}'
+    );
+    let category = c.general_category();
+    let is_none = [Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Unassigned];
+    !is_blank && !is_none.contains(&category)
 }
 
 /// A number with its thousands apart.
@@ -63,5 +102,18 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+        assert_eq!(
+            printable("\u{202e}a\u{200b}b\u{feff}\u{2066}"),
+            "\u{fffd}a\u{fffd}b\u{fffd}\u{fffd}"
+        );
+        assert_eq!(printable("a\u{200d}b\u{2028}"), "a\u{fffd}b\u{fffd}");
+    }
+
+    #[test]
+    fn what_people_write_is_left_alone() {
+        let written =
+            "Jürgen: نمی\u{200c}خواهم, שלום, 小明, 👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} e\u{301}";
+        assert_eq!(printable(written), written);
+        assert_eq!(printable("a\tb"), "a    b");
     }
 }

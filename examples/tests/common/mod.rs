@@ -10,6 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// How long anything may take. Only a test that hangs gets near it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,9 +40,13 @@ pub struct Program {
 
 impl Program {
     pub fn start(program: &str, arguments: &[&str]) -> Self {
+        Self::start_with_input(program, arguments, Stdio::piped())
+    }
+
+    pub fn start_with_input(program: &str, arguments: &[&str], input: Stdio) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::piped())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -58,6 +65,20 @@ impl Program {
     /// Ctrl-D.
     pub fn end_input(&mut self) {
         self.stdin = None;
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the program runs");
+    }
+
+    /// Stops it, and waits until it is.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        wait_until("the program is stopped", || {
+            let stat = std::fs::read_to_string(&stat).expect("the program runs");
+            stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"))
+        });
     }
 
     pub fn kill(&mut self) {

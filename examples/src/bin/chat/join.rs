@@ -1,91 +1,170 @@
 //! The joining side.
 
-use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use shmipc::{Client, ConnectError, Context, Departure};
+use anyhow::{Context as _, Result, anyhow, bail};
+use shmipc::{Caller, Client, ConnectError, Context, Departure};
 
-use crate::protocol::{Chat, ChatClient, ChatEvent, ChatEventHandler};
-use crate::screen::{self, Happening};
+use crate::protocol::{Chat, ChatClient, ChatEvent, ChatEventHandler, SayError};
+use crate::screen::{self, Happening, Happenings, Joined, Sender};
+use crate::serve::PAUSE;
+use crate::{name, words};
 
 /// How long to try before saying that there is nobody yet.
 const FIRST_TRY: Duration = Duration::from_millis(300);
+/// How long a line may take. Only a server that is stopped takes so long.
+const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Joins the chat, and takes part until the input or the server ends.
+/// Joins the chat, and takes part until the input or the server ends, or Ctrl-C.
 ///
 /// # Errors
 /// There is no server, it refuses the name, or it was killed.
-pub(crate) fn run(server: &str, name: &str, patience: Duration) -> Result<()> {
-    let (sender, happenings) = channel();
-    let events = Events(sender.clone());
-    let chat = connect(server, &events, patience)?;
-    let present = chat.join(name.into())??;
+pub(crate) fn run(server: &str, own_name: &str, patience: Duration) -> Result<()> {
+    let own_name = name::checked(own_name)?;
+    let (sender, happenings) = screen::happenings()?;
+    start_joining(server.into(), own_name.clone(), patience, sender.clone())?;
+    let Some((chat, present)) = wait_to_be_in(&happenings)? else { return Ok(()) };
     let present = present.join(", ");
-    screen::line(&format!("* joined as {name}; here: {present}; end with Ctrl-D"));
+    screen::line(&format!("* joined as {own_name}; here: {present}; end with Ctrl-D or Ctrl-C"));
     screen::read_input(sender)?;
-    for happening in happenings {
+    let ended = take_part(&chat, &happenings);
+    chat.close();
+    ended
+}
+
+/// `None`: told to end before that.
+fn wait_to_be_in(happenings: &Happenings) -> Result<Option<Joined>> {
+    let mut gone = None;
+    loop {
+        match happenings.next() {
+            Some(Happening::Joined(joined)) => {
+                let joined = (*joined)?;
+                return match gone {
+                    None => Ok(Some(joined)),
+                    Some(how) => Err(anyhow!(words::gone(&how))),
+                };
+            }
+            Some(Happening::Interrupted) | None => {
+                // Who is as good as in takes leave too.
+                if let Some(Ok((chat, _))) = happenings.joined_within(FIRST_TRY) {
+                    chat.close();
+                }
+                return Ok(None);
+            }
+            // If that is why joining failed, joining tells it.
+            Some(Happening::Gone(how)) => gone = Some(how),
+            Some(Happening::Typed(_) | Happening::InputEnded(_)) => {}
+        }
+    }
+}
+
+fn take_part(chat: &Client<Chat>, happenings: &Happenings) -> Result<()> {
+    while let Some(happening) = happenings.next() {
         match happening {
-            Happening::Typed(text) => say(&chat, text),
+            Happening::Typed(lines) => say(chat, lines),
             Happening::InputEnded(ended) => return ended.context("cannot read the input"),
+            Happening::Interrupted => return Ok(()),
             Happening::Gone(Departure::ServerStopped) => {
                 screen::line("* the server stopped");
                 return Ok(());
             }
-            Happening::Gone(how) => bail!("the server is gone: {how}"),
+            Happening::Gone(how) => bail!(words::gone(&how)),
+            Happening::Joined(_) => {}
         }
     }
     Ok(())
 }
 
-/// Waits for the server, and says so if it is not there yet.
+/// Connects and joins on a thread of its own, so that Ctrl-C ends the waiting.
+fn start_joining(server: String, name: String, patience: Duration, sender: Sender) -> Result<()> {
+    let join = move || {
+        let joined = connect(&server, &Events(sender.clone()), patience).and_then(|chat| {
+            let present = chat.join(name.clone());
+            let present = present.map_err(|error| anyhow!(words::not_answered(&error)))??;
+            Ok((chat, present))
+        });
+        sender.tell(Happening::Joined(Box::new(joined)));
+    };
+    let spawned = thread::Builder::new().name("joining".into()).spawn(join);
+    spawned.context("cannot start the thread that joins")?;
+    Ok(())
+}
+
+/// Waits for the server, one that is stopped as well as one that is not there yet, and says so.
 fn connect(server: &str, events: &Events, patience: Duration) -> Result<Client<Chat>> {
-    let builder = || Client::<Chat>::builder(server).serve_events(events.clone());
-    match builder().connect_deadline(FIRST_TRY).connect() {
-        Ok(chat) => Ok(chat),
-        Err(ConnectError::NoServer { .. }) => {
-            screen::line(&format!("* nobody serves {server:?} yet; waiting"));
-            Ok(builder().connect_deadline(patience).connect()?)
+    let started = Instant::now();
+    let mut said = false;
+    loop {
+        let left = patience.saturating_sub(started.elapsed());
+        let now = if said { left } else { left.min(FIRST_TRY) };
+        let builder = Client::<Chat>::builder(server).serve_events(events.clone());
+        let error = match builder.deadline(DEADLINE).connect_deadline(now).connect() {
+            Ok(chat) => return Ok(chat),
+            Err(error) => error,
+        };
+        let why = match error {
+            ConnectError::NoServer { .. } => format!("nobody serves {server:?} yet"),
+            ConnectError::NotAnswering { .. } => {
+                format!("the server of {server:?} does not answer yet")
+            }
+            _ => bail!(words::not_connected(&error, started.elapsed())),
+        };
+        if started.elapsed() >= patience {
+            bail!(words::not_connected(&error, started.elapsed()));
         }
-        Err(error) => Err(error.into()),
+        if !said {
+            screen::line(&format!("* {why}; waiting"));
+        }
+        said = true;
     }
 }
 
-/// Says a line. One that could not be sent or handled is told, and the chat goes on; the server's
-/// end comes as a happening of its own, with the reason.
-fn say(chat: &Client<Chat>, text: String) {
-    if let Err(error) = chat.say(text) {
-        screen::line(&format!("* not sent: {:#}", anyhow::Error::new(error)));
-    }
-    for rejection in chat.take_rejections() {
-        let error = anyhow::Error::new(rejection);
-        screen::line(&format!("* a line before was not handled: {error:#}"));
+/// Says lines, at the pace of those who read them. Those that could not be sent or handled are told,
+/// and the chat goes on; the server's end comes as a happening of its own, with the reason.
+fn say(chat: &Client<Chat>, lines: Vec<String>) {
+    let message = Chat::Say { lines };
+    while !screen::is_interrupted() {
+        let why = match chat.request::<Result<(), SayError>>(&message) {
+            Ok(Ok(())) => return,
+            Ok(Err(SayError::Busy)) => {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            Ok(Err(SayError::NotJoined)) => "the server does not know this terminal".into(),
+            Err(error) => words::not_answered(&error),
+        };
+        let Chat::Say { lines } = &message else { return };
+        match lines.as_slice() {
+            [one] => screen::line(&format!("* not sent: {one}: {why}")),
+            many => screen::line(&format!("* {} lines were not sent: {why}", many.len())),
+        }
+        return;
     }
 }
 
 /// Handles the events, on the client's listener thread.
-#[derive(Debug, Clone)]
-struct Events(Sender<Happening>);
+#[derive(Clone)]
+struct Events(Sender);
 
 impl ChatEventHandler for Events {
-    fn said(&mut self, _cx: &Context<ChatEvent>, from: String, text: String) {
-        screen::show(&ChatEvent::Said { from, text });
+    fn said(&mut self, _cx: &Context<ChatEvent>, from: String, lines: Vec<String>) {
+        screen::show(&ChatEvent::Said { from, lines });
     }
 
     fn joined(&mut self, _cx: &Context<ChatEvent>, name: String) {
         screen::show(&ChatEvent::Joined { name });
     }
 
-    fn left(&mut self, _cx: &Context<ChatEvent>, name: String, why: Option<String>) {
-        screen::show(&ChatEvent::Left { name, why });
+    fn left(&mut self, _cx: &Context<ChatEvent>, name: String, suddenly: bool) {
+        screen::show(&ChatEvent::Left { name, suddenly });
+    }
+
+    fn missed(&mut self, _cx: &Context<ChatEvent>, lines: u64) {
+        screen::show(&ChatEvent::Missed { lines });
     }
 
     fn peer_departed(&mut self, _cx: &Context<ChatEvent>, departure: &Departure) {
-        // Nobody receives: this side is about to end.
-        drop(self.0.send(Happening::Gone(departure.clone())));
-    }
-
-    fn messages_missed(&mut self, _cx: &Context<ChatEvent>, count: u64) {
-        screen::line(&format!("* {count} lines were missed"));
+        self.0.tell(Happening::Gone(departure.clone()));
     }
 }

@@ -1,10 +1,13 @@
 //! A chat between terminals: `chat serve NAME` in one, `chat join NAME` in as many others as you
 //! like. It is the classic demonstration of two windows that write to each other, over plain lines.
 
+mod hall;
 mod join;
+mod name;
 mod protocol;
 mod screen;
 mod serve;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;

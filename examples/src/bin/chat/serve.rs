@@ -1,115 +1,83 @@
 //! The serving side: passes every line on to everybody else.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use shmipc::{Context, Departure, Server};
-use shmipc_examples::printable;
 
-use crate::protocol::{Chat, ChatEvent, ChatHandler, JoinError};
-use crate::screen::{self, Happening};
+use crate::hall::Hall;
+use crate::protocol::{Chat, ChatEvent, ChatHandler, JoinError, SayError};
+use crate::screen::{self, Happening, Happenings};
+use crate::{name, words};
 
-/// Serves the chat until the input ends.
+/// Pause before saying again what the others were too busy for.
+pub(crate) const PAUSE: Duration = Duration::from_millis(5);
+
+/// Serves the chat until the input ends, or Ctrl-C.
 ///
 /// # Errors
 /// The name is taken, or the input cannot be read.
-pub(crate) fn run(server: &str, name: &str) -> Result<()> {
-    let names = Names::default();
-    let hall = Hall { own_name: name.into(), names: names.clone() };
-    let running = Server::<Chat>::bind(server)?.serve(hall)?;
-    screen::line(&format!("* serving {server:?}; type lines, end with Ctrl-D"));
-    let (sender, happenings) = channel();
+pub(crate) fn run(server: &str, own_name: &str) -> Result<()> {
+    let own_name = name::checked(own_name)?;
+    let hall = Hall::new(own_name.clone());
+    let (sender, happenings) = screen::happenings()?;
+    let bound = Server::<Chat>::bind(server).map_err(|error| anyhow!(words::not_bound(&error)))?;
+    let running = bound.serve(Desk { hall: hall.clone() })?;
+    screen::line(&format!("* serving {server:?}; type lines, end with Ctrl-D or Ctrl-C"));
     screen::read_input(sender)?;
-    for happening in happenings {
+    let ended = speak(&hall, &own_name, &happenings);
+    hall.settle();
+    running.stop()?;
+    ended
+}
+
+fn speak(hall: &Hall, own_name: &str, happenings: &Happenings) -> Result<()> {
+    while let Some(happening) = happenings.next() {
         match happening {
-            Happening::Typed(text) => {
-                let from = name.to_owned();
-                names.tell(&running.handle(), None, &ChatEvent::Said { from, text });
+            Happening::Typed(lines) => {
+                while hall.say(None, own_name, &lines).is_err() && !screen::is_interrupted() {
+                    thread::sleep(PAUSE);
+                }
             }
-            Happening::InputEnded(ended) => {
-                ended.context("cannot read the input")?;
-                break;
-            }
-            Happening::Gone(_) => {}
+            Happening::InputEnded(ended) => return ended.context("cannot read the input"),
+            Happening::Interrupted => return Ok(()),
+            Happening::Gone(_) | Happening::Joined(_) => {}
         }
     }
-    Ok(running.stop()?)
+    Ok(())
 }
 
-/// Who has joined: names by link. The main thread needs them for the server's own lines.
-#[derive(Debug, Default, Clone)]
-struct Names(Arc<Mutex<BTreeMap<u64, String>>>);
-
-impl Names {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells everybody who joined but `except`.
-    fn tell(&self, server: &shmipc::ServerHandle<Chat>, except: Option<u64>, event: &ChatEvent) {
-        let ids: Vec<u64> = self.lock().keys().copied().collect();
-        for id in ids.into_iter().filter(|id| Some(*id) != except) {
-            // Who is gone meanwhile is reported with its departure, and who does not read is told
-            // how much it missed.
-            if let Some(peer) = server.peer(id) {
-                drop(peer.send(event));
-            }
-        }
-    }
+/// Handles what those who joined say.
+struct Desk {
+    hall: Hall,
 }
 
-struct Hall {
-    own_name: String,
-    names: Names,
-}
-
-impl Hall {
-    /// Shows it here and tells everybody but the one whom it is about.
-    fn tell_others(&self, cx: &Context<Chat>, event: &ChatEvent) {
-        screen::show(event);
-        self.names.tell(cx.server(), Some(cx.peer().id()), event);
-    }
-}
-
-impl ChatHandler for Hall {
+impl ChatHandler for Desk {
     fn join(&mut self, cx: &Context<Chat>, name: String) -> Result<Vec<String>, JoinError> {
-        let name = printable(name.trim());
-        if name.is_empty() {
-            return Err(JoinError::EmptyName);
+        let present = self.hall.join(cx.peer(), &name)?;
+        if let Some(name) = self.hall.name_of(cx.peer().id()) {
+            screen::show(&ChatEvent::Joined { name });
         }
-        let present = {
-            let mut names = self.names.lock();
-            if let Some(before) = names.get(&cx.peer().id()) {
-                return Err(JoinError::JoinedBefore(before.clone()));
-            }
-            if name == self.own_name || names.values().any(|taken| *taken == name) {
-                return Err(JoinError::NameTaken(name));
-            }
-            let mut present = vec![self.own_name.clone()];
-            present.extend(names.values().cloned());
-            names.insert(cx.peer().id(), name.clone());
-            present
-        };
-        self.tell_others(cx, &ChatEvent::Joined { name });
         Ok(present)
     }
 
-    fn say(&mut self, cx: &Context<Chat>, text: String) {
-        // Without a name nobody would know who speaks.
-        let Some(from) = self.names.lock().get(&cx.peer().id()).cloned() else {
-            return;
-        };
-        self.tell_others(cx, &ChatEvent::Said { from, text });
+    fn say(&mut self, cx: &Context<Chat>, lines: Vec<String>) -> Result<(), SayError> {
+        let id = cx.peer().id();
+        let from = self.hall.name_of(id).ok_or(SayError::NotJoined)?;
+        self.hall.say(Some(id), &from, &lines)?;
+        screen::show(&ChatEvent::Said { from, lines });
+        Ok(())
     }
 
     fn peer_departed(&mut self, cx: &Context<Chat>, departure: &Departure) {
-        let left = self.names.lock().remove(&cx.peer().id());
         // When the server itself stops, its clients learn that from their links.
-        if let (Some(name), false) = (left, *departure == Departure::ClosedHere) {
-            let why = (*departure != Departure::Closed).then(|| departure.to_string());
-            self.tell_others(cx, &ChatEvent::Left { name, why });
+        if *departure == Departure::ClosedHere {
+            return;
+        }
+        let suddenly = *departure != Departure::Closed;
+        if let Some(name) = self.hall.leave(cx.peer().id(), suddenly) {
+            screen::show(&ChatEvent::Left { name, suddenly });
         }
     }
 }
