@@ -74,7 +74,7 @@ pub enum ServeError {
     /// The listener did not end within its bound: a handler is still running.
     #[error(
         "the listener did not end within {} because a handler is still running; it was left to end on its \
-         own",
+         own, so give long work to a thread of yours",
         Told(*.waited)
     )]
     StillRunning {

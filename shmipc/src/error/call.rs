@@ -91,7 +91,9 @@ pub enum CallError {
     #[error("the peer rejected the request: {0}")]
     Rejected(Rejection),
     /// The handler ran, but its reply could not be sent; the text says why.
-    #[error("the request ran, but its reply could not be sent: {why}")]
+    #[error(
+        "the request ran, but its reply could not be sent: {why}; retry only what may run twice"
+    )]
     ReplyFailed {
         /// The other side's reason.
         why: String,

@@ -29,6 +29,56 @@ fn reads_well<E: Error + Debug + Display>(error: &E) {
     }
 }
 
+/// What tells a reader what to do, or where to look.
+const ADVICE: &[&str] = &[
+    "choose",
+    "connect with",
+    "so give",
+    "stop that",
+    "give",
+    "start",
+    "build both",
+    "restart",
+    "make room",
+    "split",
+    "raise",
+    "again",
+    "mend",
+    "retry",
+    "use `",
+    "must",
+    "check",
+    "say so",
+    "report",
+    "leave out",
+    "at most",
+    "at least",
+    "from 2 to 3",
+    "from 1 to 2",
+    "which no operation",
+    "bind in",
+];
+
+/// Every variant is among `errors`, each told in one sentence that says what to do: a new variant does not
+/// compile here before it is.
+macro_rules! every {
+    ($errors:expr, $type:ident: $($variant:ident),* $(,)?) => {{
+        let name = |error: &$type| match error {
+            $($type::$variant { .. } => stringify!($variant),)*
+        };
+        for error in $errors.iter() {
+            let text = error.to_string();
+            assert!(!text.ends_with('.') && !text.contains('\n') && !text.contains("  "), "{text}");
+            // Where the system failed, its own words follow.
+            let advises = ADVICE.iter().any(|advice| text.contains(advice));
+            assert!(advises || error.source().is_some(), "{}: {text}", name(error));
+        }
+        for wanted in [$(stringify!($variant)),*] {
+            assert!($errors.iter().any(|error| name(error) == wanted), "{wanted} is missing here");
+        }
+    }};
+}
+
 #[test]
 fn errors_of_binding_and_serving_read_as_sentences() {
     let name = || "shelf".to_owned();
@@ -41,6 +91,7 @@ fn errors_of_binding_and_serving_read_as_sentences() {
         BindError::System { action: "open the registry", source: denied() },
     ];
     bind.iter().for_each(reads_well);
+    every!(bind, BindError: Name, Config, AlreadyServed, OtherUser, NoRoom, System);
     let serve = [
         ServeError::Thread(denied()),
         ServeError::StillRunning { waited: WAITED },
@@ -48,6 +99,7 @@ fn errors_of_binding_and_serving_read_as_sentences() {
         ServeError::Panicked("boom".into()),
     ];
     serve.iter().for_each(reads_well);
+    every!(serve, ServeError: Thread, StillRunning, Forked, Panicked);
 }
 
 #[test]
@@ -58,6 +110,7 @@ fn errors_of_names_and_options_read_as_sentences() {
         NameError::ForbiddenCharacter { name: "a/b".into(), character: '/', offset: 1 },
     ];
     names.iter().for_each(reads_well);
+    every!(names, NameError: Empty, TooLong, ForbiddenCharacter);
     let options = [
         ConfigError::RingSize { size: 1, minimum: 2, maximum: 3 },
         ConfigError::MaximumMessage { size: 1, minimum: 2, maximum: 3 },
@@ -67,6 +120,7 @@ fn errors_of_names_and_options_read_as_sentences() {
         ConfigError::SpinBudget { given: WAITED, maximum: Duration::from_millis(1) },
     ];
     options.iter().for_each(reads_well);
+    every!(options, ConfigError: RingSize, MaximumMessage, ZeroDeadline, OutOfRange, DoorbellOfTrust, SpinBudget);
 }
 
 #[test]
@@ -93,6 +147,7 @@ fn errors_of_connecting_read_as_sentences() {
         ConnectError::System { action: "open the registry", source: denied() },
     ];
     errors.iter().for_each(reads_well);
+    every!(errors, ConnectError: Name, Config, NoServer, NotAnswering, OtherUser, NotOurs, LayoutVersion, Truncated, OtherProtocol, OtherVersion, Refused, Damaged, NoRoom, Thread, System);
     assert_eq!(
         format!("{:?}", errors[2]),
         "no server named \"shelf\" within 5 s (one that died had it before); start it, or give \
@@ -133,6 +188,7 @@ fn refusing() -> crate::codec::EncodeError {
 #[test]
 fn errors_of_sending_and_calling_read_as_sentences() {
     unsent().iter().for_each(reads_well);
+    every!(unsent(), SendError: TooLarge, Encode, Deadline, Overflow, PeerGone, Closed, NotHandled, Forked, ZeroDeadline);
     for error in unsent() {
         reads_well(&SendAllError { sent: 3, error });
     }
@@ -148,6 +204,8 @@ fn errors_of_sending_and_calling_read_as_sentences() {
     ];
     calls.iter().for_each(reads_well);
     let waited = CallError::Deadline { waited: WAITED, pid: 7, outcome: Outcome::NotStarted };
+    let calls = calls.into_iter().chain(unsent().map(CallError::from)).collect::<Vec<_>>();
+    every!(calls, CallError: NotSent, Deadline, PeerGone, HandlerPanicked, Rejected, ReplyFailed, UndecodableReply);
     assert_eq!(
         format!("{waited:?}"),
         "no reply from the peer (pid 7) within 5 s; the request did not start, so it is safe to retry"
