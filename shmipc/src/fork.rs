@@ -8,16 +8,19 @@
 //! servers reaches anybody, and [`is_inherited`] refuses it with an error of its own: one relaxed
 //! load for each message.
 //!
-//! A child made by a bare `clone` system call, past the C library, gets none of this. A child that
-//! executes another program at once (`posix_spawn`, `vfork`) needs none: the descriptors close with
-//! it, and its parent's pages are not its own.
+//! A child that is not made by the C library's `fork` (`_Fork`, `clone`) is seen by a word in a page
+//! that the kernel wipes in any child. It gets the same as soon as it uses anything of this library;
+//! until then it holds its parent's locks, and its parent's death is told by the parent's pid alone. A
+//! child that executes another program at once (`posix_spawn`, `vfork`) needs none of it: the
+//! descriptors close with it, and its parent's pages are not its own. One that shares its parent's
+//! memory is no child in this sense, but a thread.
 
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::{PoisonError, TryLockError};
 
 use nix::libc;
 use shared_memory::Shmem;
@@ -26,8 +29,18 @@ use crate::sync::real::{Mutex, MutexGuard, OnceLock};
 use crate::sys;
 use crate::watch::{self, Watcher};
 
-/// How many forks lie between the first process and this one.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// One more than the forks that lie between the first process and this one. It stands in the page below,
+/// and here where the system gives no such page.
+static GENERATION: AtomicU32 = AtomicU32::new(1);
+/// Where it is read: a word that is [`WIPED`] in a child that nobody prepared.
+static WORD: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const GENERATION).cast_mut());
+
+/// What the kernel makes of the word in a child; no generation.
+const WIPED: u32 = 0;
+/// In a child that is just being prepared by one of its threads.
+const PREPARING: u32 = u32::MAX;
+/// In a child that cannot be prepared: a thread of its parent held a lock when it was made.
+const SPOILED: u32 = u32::MAX - 1;
 
 /// Everything that a child must not keep. Whoever opens or closes such a descriptor holds the lock
 /// meanwhile, and so does a fork: a child never gets one that is not listed.
@@ -44,14 +57,66 @@ struct Held {
 
 /// What tells this process from its children and its parent.
 pub(crate) fn generation() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
+    word().load(Ordering::Relaxed)
 }
 
 /// Was what remembers this generation made by a parent of this process?
 #[inline]
 pub(crate) fn is_inherited(generation: u32) -> bool {
     // Relaxed: the child's only thread is the one that counted; others of it came after.
-    GENERATION.load(Ordering::Relaxed) != generation
+    let now = word().load(Ordering::Relaxed);
+    now != generation && found_inherited(now)
+}
+
+#[cold]
+fn found_inherited(now: u32) -> bool {
+    if now == WIPED {
+        // The parent's locks go with the first use of what is the parent's.
+        prepare();
+    }
+    true
+}
+
+#[inline]
+fn word() -> &'static AtomicU32 {
+    // SAFETY: points to `GENERATION`, or to a page that is never unmapped (`wiped_page`). Relaxed: it is
+    // set before anything remembers a generation, and a thread that learns of that learns of this too.
+    unsafe { &*WORD.load(Ordering::Relaxed) }
+}
+
+/// Is this a child that was not made by the C library's `fork`, and that is not prepared? Then no lock of
+/// this module's may be waited for.
+pub(crate) fn is_unprepared() -> bool {
+    matches!(generation(), WIPED | PREPARING | SPOILED)
+}
+
+/// Makes of a child what `fork` would have made of it, as far as its parent's threads left the locks
+/// free. `false`: it cannot be done.
+#[cold]
+fn prepare() -> bool {
+    let taken = word().compare_exchange(WIPED, PREPARING, Ordering::Acquire, Ordering::Acquire);
+    match taken {
+        Ok(_) => {}
+        Err(PREPARING) => {
+            while generation() == PREPARING {
+                std::thread::yield_now();
+            }
+            return generation() != SPOILED;
+        }
+        Err(found) => return found != SPOILED,
+    }
+    let held = match HELD.try_lock() {
+        Ok(held) => Some(held),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    };
+    let locks = held.and_then(|held| Some((held, watch::try_lock()?)));
+    let is_free = locks.is_some();
+    let_go(locks);
+    if !is_free {
+        word().store(SPOILED, Ordering::Release);
+    }
+    is_free
 }
 
 /// A descriptor whose locks a forked child does not keep, with the pages that go with it.
@@ -86,8 +151,11 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let mut held = lock();
-        held.retain(|entry| entry.file != self.file.as_raw_fd());
+        // A child that was not prepared must not wait for a lock that a thread of its parent may hold.
+        let mut held = (!is_unprepared()).then(lock);
+        if let Some(held) = held.as_mut() {
+            held.retain(|entry| entry.file != self.file.as_raw_fd());
+        }
         // Under the lock: a fork in between would keep it for the child.
         // SAFETY: here alone, and the field is not used again.
         unsafe { ManuallyDrop::drop(&mut self.file) };
@@ -103,11 +171,24 @@ fn lock() -> MutexGuard<'static, Vec<Held>> {
 pub(crate) fn arm() -> io::Result<()> {
     static ARMED: OnceLock<i32> = OnceLock::new();
     let code = *ARMED.get_or_init(|| {
+        if let Some(page) = sys::wiped_page() {
+            page.store(GENERATION.load(Ordering::Relaxed), Ordering::Relaxed);
+            WORD.store(std::ptr::from_ref(page).cast_mut(), Ordering::Release);
+        }
         // SAFETY: three functions that live as long as the program and meet the contract of fork's
         // handlers: see each.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }
     });
-    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
+    if code != 0 {
+        return Err(io::Error::from_raw_os_error(code));
+    }
+    if is_unprepared() && !prepare() {
+        return Err(io::Error::other(
+            "this process was made by `_Fork` or `clone` while another thread was busy with a link; \
+             make it with `fork`",
+        ));
+    }
+    Ok(())
 }
 
 type Locks = (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>);
@@ -135,9 +216,12 @@ unsafe extern "C" fn in_parent() {
 
 /// Runs in the child, whose only thread is a copy of the one that forked: it holds the locks.
 unsafe extern "C" fn in_child() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the locks are held since `before`, see `Taken`.
-    let locks = unsafe { (*TAKEN.0.get()).take() };
+    let_go(unsafe { (*TAKEN.0.get()).take() });
+}
+
+/// In a child: lets go of all that is its parent's, and counts it as one.
+fn let_go(locks: Option<Locks>) {
     let Some((mut held, mut watcher)) = locks else { return };
     let stand_in = sys::open_nothing();
     for entry in held.iter() {
@@ -152,6 +236,8 @@ unsafe extern "C" fn in_child() {
     held.clear();
     // Its thread stayed behind.
     watcher.forget_all();
+    let generation = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
+    word().store(generation, Ordering::Release);
 }
 
 #[cfg(all(test, not(loom)))]

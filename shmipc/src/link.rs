@@ -154,10 +154,10 @@ impl Link {
             return;
         }
         let weak = Arc::downgrade(self);
-        let watch = Watch::start(self.peer.pid, self.hook.as_ref(), move || {
+        let watch = Watch::start(self.peer.pid, self.hook.as_ref(), move |is_certain| {
             if let Some(link) = weak.upgrade() {
                 // Here, so that a listener that is busy with others finds the link ended already.
-                drop(link.ended_for_certain());
+                link.find_peer_gone(is_certain && link.is_watched());
                 link.wake_own_side();
             }
         });

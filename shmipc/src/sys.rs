@@ -6,6 +6,7 @@ mod thread;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -264,6 +265,27 @@ pub(crate) unsafe fn replace_by_empty_pages(start: usize, length: usize) {
     // SAFETY: only what the caller vouches for is replaced. If it fails, the child keeps the pages,
     // and still uses nothing of them (`fork::is_inherited`).
     unsafe { libc::mmap(place, length, protection, flags, -1, 0) };
+}
+
+/// A word in a page of its own that reads zero in every child that has memory of its own, however it was
+/// made. It lives as long as the program. `None` where the system cannot do that.
+pub(crate) fn wiped_page() -> Option<&'static AtomicU32> {
+    const LENGTH: usize = size_of::<AtomicU32>();
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping, of which the kernel makes a whole page.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), LENGTH, protection, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the mapping made above.
+    if unsafe { libc::madvise(page, LENGTH, libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: as above, and nobody knows of it yet.
+        unsafe { libc::munmap(page, LENGTH) };
+        return None;
+    }
+    // SAFETY: aligned to a page, zeroed, and never unmapped from here on.
+    Some(unsafe { &*page.cast::<AtomicU32>() })
 }
 
 /// A time as the system takes it: at most the 68 years that it can count everywhere.

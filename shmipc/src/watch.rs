@@ -4,7 +4,7 @@
 //! or of another pid namespace) costs a wake-up at most.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -18,7 +18,8 @@ use crate::thread::{self, Hook, Purpose};
 /// Between two tries where the kernel cannot tell.
 const TROUBLE: Duration = Duration::from_millis(20);
 
-type Wake = Box<dyn Fn() + Send>;
+/// Told whether the kernel itself said that the process ended.
+type Wake = Box<dyn Fn(bool) + Send>;
 
 struct Watched {
     key: u64,
@@ -44,12 +45,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Calls `wake` once when process `pid` ends. `None` where the kernel does not tell (no such
+    /// Calls `wake` once when process `pid` ends, or cannot be watched any more: with `true` if the kernel
+    /// says that it ended. `None` where the kernel does not tell (no such
     /// process in this pid namespace, no more descriptors).
     pub(crate) fn start(
         pid: u32,
         hook: Option<&Hook>,
-        wake: impl Fn() + Send + 'static,
+        wake: impl Fn(bool) + Send + 'static,
     ) -> Option<Self> {
         if pid == 0 || pid == std::process::id() {
             return None;
@@ -69,6 +71,10 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        if crate::fork::is_unprepared() {
+            // A parent's thread may hold the lock for ever.
+            return;
+        }
         let mut watcher = lock();
         let index = watcher.watched.iter().position(|watched| watched.key == self.key);
         let ended = index.map(|index| watcher.watched.swap_remove(index));
@@ -101,6 +107,15 @@ impl Watcher {
     }
 }
 
+/// The lock, unless somebody has it.
+pub(crate) fn try_lock() -> Option<MutexGuard<'static, Watcher>> {
+    match WATCHER.try_lock() {
+        Ok(watcher) => Some(watcher),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
 pub(crate) fn lock() -> MutexGuard<'static, Watcher> {
     WATCHER.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -125,20 +140,21 @@ fn run(changed: &EventFd) {
             watcher.watched.iter().map(|w| (w.key, Arc::clone(&w.pidfd))).collect()
         };
         let ended = wait(changed, &pidfds);
-        for key in ended {
+        for (key, is_certain) in ended {
             let mut watcher = lock();
             let index = watcher.watched.iter().position(|watched| watched.key == key);
             let watched = index.map(|index| watcher.watched.swap_remove(index));
             drop(watcher);
             if let Some(watched) = watched {
-                (watched.wake)();
+                (watched.wake)(is_certain);
             }
         }
     }
 }
 
-/// Sleeps until the list changed or processes ended; gives the keys of those.
-fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
+/// Sleeps until the list changed or processes ended; gives the keys of those, and whether that is what
+/// their descriptors say.
+fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<(u64, bool)> {
     let mut fds = vec![PollFd::new(changed.as_fd(), PollFlags::POLLIN)];
     fds.extend(pidfds.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
     match nix::poll::poll(&mut fds, PollTimeout::NONE) {
@@ -154,7 +170,13 @@ fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<u64> {
     // An empty counter is no error that matters: the list is read again either way.
     let _ = changed.read();
     let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
-    fds[1..].iter().zip(pidfds).filter(|(fd, _)| is_ready(fd)).map(|(_, (key, _))| *key).collect()
+    let says_ended = |fd: &PollFd<'_>| {
+        fd.revents().is_some_and(|told| {
+            told.contains(PollFlags::POLLIN) && !told.contains(PollFlags::POLLNVAL)
+        })
+    };
+    let ready = fds[1..].iter().zip(pidfds).filter(|(fd, _)| is_ready(fd));
+    ready.map(|(fd, (key, _))| (*key, says_ended(fd))).collect()
 }
 
 #[cfg(test)]
@@ -167,18 +189,20 @@ mod tests {
     fn the_end_of_a_process_is_told_once() {
         let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let (told, ended) = mpsc::channel();
-        let watch = Watch::start(child.id(), None, move || told.send(()).unwrap()).unwrap();
+        let watch =
+            Watch::start(child.id(), None, move |certain| told.send(certain).unwrap()).unwrap();
         assert!(ended.recv_timeout(Duration::from_millis(20)).is_err());
         child.kill().unwrap();
         child.wait().unwrap();
-        ended.recv_timeout(Duration::from_secs(30)).expect("a watchdog: the end was not told");
+        let told = ended.recv_timeout(Duration::from_secs(30));
+        assert!(told.expect("a watchdog: the end was not told"), "uncertain");
         drop(watch);
         assert!(ended.recv_timeout(Duration::from_secs(30)).is_err(), "told twice");
     }
 
     #[test]
     fn no_watch_on_nobody() {
-        assert!(Watch::start(0, None, || {}).is_none());
-        assert!(Watch::start(u32::MAX, None, || {}).is_none());
+        assert!(Watch::start(0, None, |_| {}).is_none());
+        assert!(Watch::start(u32::MAX, None, |_| {}).is_none());
     }
 }

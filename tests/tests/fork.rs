@@ -139,3 +139,33 @@ fn a_program_that_a_client_executes_inherits_nothing() {
     until(|| client.seen().unwrap().1 == 1);
     kill(child);
 }
+
+/// Calls of such a child once gave values that were the parent's, as `Ok`, and the parent's death was
+/// hidden for as long as the child lived.
+#[test]
+fn a_child_that_the_c_library_did_not_prepare_is_refused_and_hides_no_death() {
+    let _watchdog = Watchdog::start(60);
+    for made_by in ["_Fork", "clone"] {
+        let name = unique_name("unseen");
+        let handler = Doorkeeper::default();
+        let _running = Server::<Identity>::bind(&name).unwrap().serve(handler).unwrap();
+        let client = Client::<Identity>::connect(&name).unwrap();
+        let mut parent = Guest::start(GUEST, &format!("unseen-child {name} {made_by}")).unwrap();
+        for what in ["send: ", "call: "] {
+            let line = parent.line().unwrap();
+            assert!(line.starts_with(what) && line.contains("forked"), "{line}");
+        }
+        assert_eq!(parent.line().unwrap(), "connected: false");
+        assert_eq!(parent.line().unwrap(), "own: Ok(true)");
+        let line = parent.line().unwrap();
+        assert!(line.starts_with("child ended: Exited(") && line.ends_with(", 0)"), "{line}");
+        assert_eq!(parent.line().unwrap(), "parent: true");
+        let child: u32 = parent.line().unwrap().parse().unwrap();
+        parent.process().kill();
+        until(|| client.seen().unwrap().1 == 1);
+        let (_, _, departures) = client.seen().unwrap();
+        assert!(departures.iter().any(|how| how.contains("without a goodbye")), "{departures:?}");
+        assert!(std::fs::exists(format!("/proc/{child}/fd")).unwrap(), "the child was to live");
+        kill(child);
+    }
+}

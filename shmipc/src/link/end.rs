@@ -53,6 +53,14 @@ impl Link {
         })
     }
 
+    /// Looks whether the peer lives. Where its process `has_ended` it does not, whoever holds its lock: a
+    /// child that it made past the C library inherited that.
+    pub(super) fn find_peer_gone(&self, has_ended: bool) {
+        if self.ended_for_certain().is_none() && has_ended {
+            self.end_with(self.ended().unwrap_or(Departure::Died));
+        }
+    }
+
     /// Remembers what the peer's goodbye frame said.
     pub(crate) fn heard(&self, departure: Departure) {
         *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(departure);

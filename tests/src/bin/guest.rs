@@ -1,7 +1,7 @@
 //! A peer of another user, in another namespace, or forked:
 //! `guest [uid=U] [gid=G] [groups=G,G] COMMAND NAME [KEY=VALUE…]`, where the command is one of
 //! `serve`, `ask`, `stay`, `touch`, `link`, `squat`, `fork-client`, `fork-stay`, `fork-server`, `fork-in-handler`,
-//! `exec`, `reuse`.
+//! `unseen-child`, `exec`, `reuse`.
 //! Each says what came of it in lines of text.
 
 use std::error::Error;
@@ -47,6 +47,7 @@ fn main() -> Outcome {
         ["fork-stay", name] => fork_stay(name),
         ["fork-server", name] => fork_server(name),
         ["fork-in-handler", name] => fork_in_handler(name),
+        ["unseen-child", name, made_by] => unseen_child(name, made_by),
         ["exec", name] => exec(name),
         ["reuse", name] => reuse(name),
         other => Err(format!("what is {other:?}?").into()),
@@ -215,6 +216,56 @@ fn fork_client(name: &str) -> Outcome {
     println!("{child}");
     wait_for_end_of_input();
     kill(u32::try_from(child)?);
+    Ok(())
+}
+
+/// A child that the C library does not prepare. Zero in the child.
+fn make_unseen(made_by: &str) -> Result<i32, Box<dyn Error>> {
+    use nix::libc;
+    let pid = if made_by == "_Fork" {
+        // SAFETY: asks for a symbol by a C string.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Fork".as_ptr()) };
+        if found.is_null() {
+            return Err("no `_Fork` in this C library".into());
+        }
+        // SAFETY: that is the function's type.
+        let make: extern "C" fn() -> i32 = unsafe { std::mem::transmute(found) };
+        make()
+    } else {
+        // SAFETY: makes a child with a copy of this memory, as fork does, on this stack.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        i32::try_from(pid)?
+    };
+    if pid < 0 { Err(std::io::Error::last_os_error().into()) } else { Ok(pid) }
+}
+
+/// A client with children that `fork` did not make: one uses everything, and the other nothing.
+fn unseen_child(name: &str, made_by: &str) -> Outcome {
+    let client = builder(name, &[])?.on_event(|_| {}).connect()?;
+    client.who()?;
+    let child = make_unseen(made_by)?;
+    if child == 0 {
+        println!("send: {}", client.note().err().ok_or("sent")?);
+        println!("call: {}", client.who().err().ok_or("called")?);
+        println!("connected: {}", client.is_connected());
+        client.close();
+        drop(client);
+        let own = builder(name, &[])?.on_departure(|_| {}).connect();
+        println!("own: {:?}", own.and_then(|own| Ok(own.who().is_ok())));
+        // SAFETY: ends this process.
+        unsafe { nix::libc::_exit(0) };
+    }
+    let status = waitpid(nix::unistd::Pid::from_raw(child), None)?;
+    println!("child ended: {status:?}");
+    println!("parent: {}", client.who()?.pid == std::process::id());
+    let quiet = make_unseen(made_by)?;
+    if quiet == 0 {
+        thread::sleep(LIFE);
+        return Ok(());
+    }
+    println!("{quiet}");
+    wait_for_end_of_input();
+    kill(u32::try_from(quiet)?);
     Ok(())
 }
 
