@@ -10,6 +10,7 @@
 
 mod bounded;
 mod stack;
+mod words;
 
 use std::marker::PhantomData;
 
@@ -22,12 +23,12 @@ use bounded::{Bounded, Budget};
 
 debug_is_the_sentence!(EncodeError, DecodeError);
 
-/// A value could not be encoded; the text is its `Serialize`'s own.
+/// A value could not be encoded; the text says why, or is its `Serialize`'s own.
 #[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(String);
 
-/// Bytes could not be decoded as the type asked for; the text is the decoder's own.
+/// Bytes could not be decoded as the type asked for; the text says why, or is its `Deserialize`'s own.
 #[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
@@ -61,7 +62,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     match bincode::serde::encode_into_writer(value, SinkWriter(sink), config::legacy()) {
         Ok(()) => Ok(()),
         Err(bincode::error::EncodeError::UnexpectedEnd) => Err(EncodeFailure::Full),
-        Err(other) => Err(EncodeFailure::Value(EncodeError(other.to_string()))),
+        Err(other) => Err(EncodeFailure::Value(EncodeError(words::of_encoding(other)))),
     }
 }
 
@@ -153,7 +154,7 @@ fn decode_within<'m, T: Deserialize<'m>, C: Config>(
     let budget = Budget::new(bytes.len());
     let seed = Bounded::new(PhantomData::<T>, &budget);
     let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)
-        .map_err(|error| DecodeError(error.to_string()))?;
+        .map_err(|error| DecodeError(words::of_decoding(error)))?;
     if used == bytes.len() {
         Ok(value)
     } else {
@@ -257,6 +258,59 @@ mod tests {
             chain = Chain(Some(Box::new(chain)));
         }
         assert!(decode::<Chain>(&encoded(&chain)).is_ok());
+    }
+
+    /// What the codec's own words said was of no help to anybody.
+    #[test]
+    fn errors_name_their_cause_in_words_of_this_library() {
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Untagged {
+            Number(u32),
+            Text(String),
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Skips {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tag: Option<u32>,
+            list: Vec<u8>,
+        }
+        let untagged = decode::<Untagged>(&encoded(&Untagged::Number(7))).unwrap_err();
+        assert!(untagged.to_string().contains("`serde_json::Value`"), "{untagged}");
+        let skipped = Skips { tag: None, list: Vec::new() };
+        let skipped = decode::<Skips>(&encoded(&skipped)).unwrap_err();
+        assert!(skipped.to_string().contains("skip_serializing_if"), "{skipped}");
+        let empty = decode::<Vec<()>>(&encoded(&vec![(); 70_000])).unwrap_err();
+        assert!(empty.to_string().contains("70000 elements"), "{empty}");
+        for error in [untagged, skipped, empty] {
+            let text = error.to_string();
+            let foreign = ["OtherString", "AnyNotSupported", "UnexpectedEnd", "Serde("];
+            assert!(foreign.iter().all(|word| !text.contains(word)), "{text}");
+        }
+    }
+
+    /// 256 were 128 for most types, and 85 for some.
+    #[test]
+    fn as_many_levels_as_promised_are_decoded() {
+        #[derive(Debug, Serialize, Deserialize)]
+        enum Tree {
+            Leaf,
+            Branch(u8, Box<Tree>),
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Chain(u8, Option<Box<Chain>>);
+        let tree =
+            |levels| (1..levels).fold(Tree::Leaf, |inner, _| Tree::Branch(1, Box::new(inner)));
+        let chain =
+            |levels| (0..levels).fold(Chain(1, None), |inner, _| Chain(1, Some(inner.into())));
+        let on_a_large_stack = std::thread::Builder::new().stack_size(32 << 20).spawn(move || {
+            assert!(decode::<Tree>(&encoded(&tree(256))).is_ok());
+            assert!(decode::<Chain>(&encoded(&chain(256))).is_ok());
+            let deep = decode::<Tree>(&encoded(&tree(257))).unwrap_err();
+            assert!(deep.to_string().contains("256 levels"), "{deep}");
+            assert!(decode::<Chain>(&encoded(&chain(257))).is_err());
+        });
+        on_a_large_stack.unwrap().join().unwrap();
     }
 
     #[test]

@@ -114,7 +114,10 @@
 //!
 //! # Limits
 //! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
-//! elements without bytes, 256 levels of nesting (listeners have 8 MiB of stack for it). 4,032 links for each server.
+//! elements without bytes, 4,032 links for each server. 256 levels of nesting: a level is an enum's value,
+//! a `Some`, a list or a map inside another of these; structs, tuples and boxes do not count. What a
+//! value takes of the stack while it is decoded is asked for at each level: it is an error, and not an
+//! overflow, where a thread has too little (a caller decodes its replies; listeners have 32 MiB).
 //!
 //! # Threads
 //! A server has a listener (`shmipc-listener`), a client that handles events too (`shmipc-events`); they
@@ -136,8 +139,11 @@
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error
 //! ([`SendError::Forked`], [`ServeError::Forked`]), dropping them does nothing, and the child's life or
-//! end means nothing to the peers; it may connect and bind for itself. A child made by a bare `clone`
-//! system call, past the C library, is not noticed: it must execute another program and touch nothing.
+//! end means nothing to the peers; it may connect and bind for itself. A child that `fork` did not make
+//! (`_Fork`, `clone`) is seen too (Linux 4.14), and lets go of what it inherited when it first uses the
+//! library. One that never does, and lives on, keeps its parent's locks: peers that are linked learn of
+//! the parent's death by its pid, where that is certain, but `bind` calls the name served, and `connect`
+//! finds a server that does not answer, until the child ends. With `CLONE_VM` it is a thread, not a child.
 
 // Models run parts of the crate.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]

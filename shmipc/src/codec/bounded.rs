@@ -48,7 +48,8 @@ impl Budget {
                 Ok(())
             }
             None => Err(E::custom(format_args!(
-                "a list that claims {claimed} elements, more than the message can hold"
+                "a list of {claimed} elements, more than the message can hold: each takes a byte at \
+                 least, but for {EMPTY_ELEMENTS} in all that take none"
             ))),
         }
     }

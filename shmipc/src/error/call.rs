@@ -23,7 +23,9 @@ pub enum Outcome {
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::NotStarted => "the request did not start, so it is safe to retry",
+            Self::NotStarted => {
+                "the request did not start, so sending it again cannot make it run twice"
+            }
             Self::MayHaveRun => "the request may have run, so retry only if it may run twice",
             Self::Ran => "the request ran",
         })
@@ -45,7 +47,8 @@ impl std::fmt::Display for Rejection {
         match self {
             Self::Undecodable(why) => write!(
                 f,
-                "it could not decode the message ({why}); build both sides from the same types"
+                "it could not decode the message: {why}; sending it again will not help, and if this \
+                 program's own types are the other side's too, such a value cannot be sent"
             ),
             Self::NotHandled => f.write_str(
                 "its closure for events answers no requests; connect with `serve_events`",
@@ -100,7 +103,8 @@ pub enum CallError {
     },
     /// The reply came and cannot be decoded as its type.
     #[error(
-        "the request ran, but its reply cannot be decoded; build both sides from the same types"
+        "the request ran, but its reply cannot be decoded here; if both sides are built from the same \
+         types, such a value cannot be sent"
     )]
     UndecodableReply(#[source] DecodeError),
 }
@@ -155,7 +159,7 @@ mod tests {
         let error = CallError::from(SendError::PeerGone { pid: 7, departure: Departure::Died });
         assert!(error.is_peer_gone());
         assert_eq!(error.outcome(), Outcome::NotStarted);
-        assert!(error.to_string().contains("safe to retry"), "{error}");
+        assert!(error.to_string().contains("cannot make it run twice"), "{error}");
     }
 
     #[test]

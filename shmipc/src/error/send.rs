@@ -15,7 +15,9 @@ pub enum Departure {
     Closed,
     /// The server stopped in an orderly way.
     ServerStopped,
-    /// Its process ended without a goodbye: it was killed or crashed. Known from the kernel, which
+    /// Its process ended without a goodbye: it was killed, crashed, or called `exit` while its
+    /// client or server was not dropped (one in a static never is, nor one that stands in a function that
+    /// `std::process::exit` does not come back to). Known from the kernel, which
     /// released the lock that the process held.
     Died,
     /// It was sent away because it did not read what was sent to it.

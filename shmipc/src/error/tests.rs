@@ -208,6 +208,6 @@ fn errors_of_sending_and_calling_read_as_sentences() {
     every!(calls, CallError: NotSent, Deadline, PeerGone, HandlerPanicked, Rejected, ReplyFailed, UndecodableReply);
     assert_eq!(
         format!("{waited:?}"),
-        "no reply from the peer (pid 7) within 5 s; the request did not start, so it is safe to retry"
+        "no reply from the peer (pid 7) within 5 s; the request did not start, so sending it again cannot make it run twice"
     );
 }
