@@ -87,6 +87,10 @@ pub(crate) struct BellMemory {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<BellMemory>() == 256);
 
+// SAFETY: there are no events in models, so nobody touches the bytes for one.
+#[cfg(loom)]
+unsafe impl Sync for BellMemory {}
+
 #[cfg(loom)]
 impl BellMemory {
     pub(crate) fn private() -> Self {
