@@ -2,8 +2,9 @@
 
 use crate::error::ConfigError;
 use crate::options;
-use crate::segment::SegmentError;
-use crate::sys::{self, FileFacts};
+use crate::segment::access::Access;
+use crate::segment::{Candidate, SegmentError};
+use crate::sys::FileFacts;
 
 /// Most users in a list: the kernel's limit for an access list is 64 KiB, this stays far below.
 const MAXIMUM_USERS: usize = 1024;
@@ -43,21 +44,51 @@ impl Admission {
         }
     }
 
-    /// Does a link that was made by this user and belongs to this group get in?
-    pub(crate) fn admits(&self, facts: &FileFacts) -> bool {
-        // Who may write a file may give it a second name: an admitted user could offer the registry
-        // itself as a link, and would pass for the server's own user.
-        let is_offered_by_owner = facts.links == 1 || *self == Self::SameUser;
-        is_offered_by_owner && self.admits_owner(facts)
+    /// Is a link that is offered to the server of user `owner` of somebody who gets in?
+    pub(crate) fn check_link(&self, link: &Candidate<'_>, owner: u32) -> Result<(), SegmentError> {
+        self.admits(link.facts, owner, || link.access(owner))
     }
 
-    fn admits_owner(&self, facts: &FileFacts) -> bool {
-        facts.uid == sys::effective_uid()
+    /// Whose link it is, is told by who made the file: so nobody else may ever have been able to fill it. Who
+    /// may write a file may also give it the name of a link, whoever made it.
+    fn admits(
+        &self,
+        facts: &FileFacts,
+        owner: u32,
+        access: impl Fn() -> Access,
+    ) -> Result<(), SegmentError> {
+        let uid = facts.uid;
+        if !self.admits_owner(facts, owner) {
+            return Err(SegmentError::OtherUser { uid });
+        }
+        // The server's own user lets nobody else in, every other one the server's user alone.
+        let expected = if uid == owner { Access::Closed } else { Access::Listed };
+        // And a second name may be another server's.
+        let has_one_name = facts.links == 1 || *self == Self::SameUser;
+        if access() == expected && has_one_name {
+            Ok(())
+        } else {
+            Err(SegmentError::OpenToOthers { uid })
+        }
+    }
+
+    fn admits_owner(&self, facts: &FileFacts, owner: u32) -> bool {
+        facts.uid == owner
             || match self {
                 Self::SameUser => false,
                 Self::Users(users) => users.contains(&facts.uid),
                 // The kernel lets nobody give a file to a group that is not theirs.
                 Self::Group(gid) => facts.gid == *gid,
+            }
+    }
+
+    /// Could a link of this user get in, as far as can be told without its group?
+    pub(crate) fn may_admit(&self, uid: u32, owner: u32) -> bool {
+        uid == owner
+            || match self {
+                Self::SameUser => false,
+                Self::Users(users) => users.contains(&uid),
+                Self::Group(_) => true,
             }
     }
 
@@ -83,32 +114,60 @@ impl Admission {
 mod tests {
     use super::*;
 
+    const OWN: u32 = 1000;
+    const OTHER: u32 = 1001;
+    const THIRD: u32 = 1002;
+
     fn made_by(uid: u32, gid: u32) -> FileFacts {
-        let modified = std::time::SystemTime::UNIX_EPOCH;
-        FileFacts { identity: (0, 0), uid, gid, links: 1, length: 0, reserved: 0, modified }
+        FileFacts {
+            identity: (0, 0),
+            uid,
+            gid,
+            links: 1,
+            length: 0,
+            reserved: 0,
+            mode: 0o600,
+            is_file: true,
+            modified: std::time::SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn admits(rules: &Admission, facts: &FileFacts, access: Access) -> bool {
+        rules.admits(facts, OWN, || access).is_ok()
     }
 
     #[test]
     fn who_gets_in() {
-        let own = sys::effective_uid();
-        let (other, third) = (own + 1, own + 2);
-        for rules in [Admission::SameUser, Admission::Users(vec![other]), Admission::Group(9)] {
-            assert!(rules.admits(&made_by(own, 0)), "{rules:?}");
-            assert!(!rules.admits(&made_by(third, other)), "{rules:?}");
+        use Access::{Closed, Listed};
+        for rules in [Admission::SameUser, Admission::Users(vec![OTHER]), Admission::Group(9)] {
+            assert!(admits(&rules, &made_by(OWN, 0), Closed), "{rules:?}");
+            assert!(!admits(&rules, &made_by(THIRD, OTHER), Listed), "{rules:?}");
         }
-        assert!(!Admission::SameUser.admits(&made_by(other, 9)));
-        assert!(Admission::Users(vec![third, other]).admits(&made_by(other, 9)));
-        assert!(Admission::Group(9).admits(&made_by(third, 9)));
+        assert!(!admits(&Admission::SameUser, &made_by(OTHER, 9), Listed));
+        assert!(admits(&Admission::Users(vec![THIRD, OTHER]), &made_by(OTHER, 9), Listed));
+        assert!(admits(&Admission::Group(9), &made_by(THIRD, 9), Listed));
+    }
+
+    #[test]
+    fn a_file_that_others_could_have_filled_is_nobodys_link() {
+        use Access::{Closed, Listed, Open};
+        let all = Admission::Users(vec![OWN, OTHER]);
+        for access in [Listed, Open] {
+            assert!(!admits(&all, &made_by(OWN, 0), access), "{access:?}");
+            assert!(!admits(&Admission::SameUser, &made_by(OWN, 0), access), "{access:?}");
+        }
+        for access in [Closed, Open] {
+            assert!(!admits(&all, &made_by(OTHER, 0), access), "{access:?}");
+        }
     }
 
     #[test]
     fn a_file_with_a_second_name_may_be_offered_by_anybody() {
-        let own = sys::effective_uid();
-        let renamed = FileFacts { links: 2, ..made_by(own, 0) };
-        assert!(!Admission::Users(vec![own + 1]).admits(&renamed));
-        assert!(!Admission::Group(9).admits(&renamed));
+        let renamed = FileFacts { links: 2, ..made_by(OWN, 0) };
+        assert!(!admits(&Admission::Users(vec![OTHER]), &renamed, Access::Closed));
+        assert!(!admits(&Admission::Group(9), &renamed, Access::Closed));
         // Nobody else could have written it, hence renamed it; and nobody else could offer it.
-        assert!(Admission::SameUser.admits(&renamed));
+        assert!(admits(&Admission::SameUser, &renamed, Access::Closed));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Server::bind`](crate::Server::bind) | [`BindError`]: [`NameError`], [`ConfigError`], or what stands in the way |
 //! | [`Server::serve`](crate::Server::serve), [`Running::join`](crate::Running::join), [`Running::stop`](crate::Running::stop) | [`ServeError`] |
-//! | [`Client::connect`](crate::Client::connect) | [`ConnectError`]: also [`Refusal`] (the server's) and [`Difference`] (between two versions) |
+//! | [`Client::connect`](crate::Client::connect) | [`ConnectError`]: also [`Refusal`] (the server's), [`Limit`] (of a process or machine) and [`Difference`] (between two versions) |
 //! | sending a notice or an event | [`SendError`] |
 //! | sending several notices | [`SendAllError`] |
 //! | sending a request and waiting for its reply | [`CallError`] |
@@ -63,13 +63,17 @@
 mod attach;
 mod call;
 mod config;
+mod limit;
+mod refusal;
 mod send;
 #[cfg(test)]
 mod tests;
 pub(crate) mod told;
 
-pub use attach::{BindError, ConnectError, Difference, Refusal, ServeError};
+pub use attach::{BindError, ConnectError, Difference, ServeError};
 pub use call::{CallError, Outcome, Rejection};
 pub use config::{ConfigError, NameError};
+pub use limit::Limit;
+pub use refusal::{Refusal, Refused};
 pub use send::{Departure, SendAllError, SendError};
 pub(crate) use told::{chain, debug_is_the_sentence};

@@ -23,10 +23,9 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{PoisonError, TryLockError};
 
 use nix::libc;
-use shared_memory::Shmem;
 
 use crate::sync::real::{Mutex, MutexGuard, OnceLock};
-use crate::sys;
+use crate::sys::{self, FileFacts};
 use crate::watch::{self, Watcher};
 
 /// One more than the forks that lie between the first process and this one. It stands in the page below,
@@ -49,6 +48,8 @@ static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 #[derive(Debug, Clone, Copy)]
 struct Held {
     file: RawFd,
+    /// Device and inode of the file.
+    identity: (u64, u64),
     /// The mapping's first address.
     start: usize,
     /// Its bytes.
@@ -119,6 +120,14 @@ fn prepare() -> bool {
     is_free
 }
 
+/// Where a segment is mapped.
+pub(crate) trait Area {
+    /// The first address.
+    fn start(&self) -> usize;
+    /// Bytes.
+    fn length(&self) -> usize;
+}
+
 /// A descriptor whose locks a forked child does not keep, with the pages that go with it.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -128,15 +137,16 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Opens a segment so that no fork falls between.
-    pub(crate) fn open<E>(
-        open: impl FnOnce() -> Result<(Shmem, OwnedFd), E>,
-    ) -> Result<(Shmem, Self), E> {
+    /// Opens a segment so that no fork falls between. All others of this process that open or close
+    /// segments, or fork, wait meanwhile: `open` must not wait for anybody.
+    pub(crate) fn open<A: Area, E>(
+        open: impl FnOnce() -> Result<(A, OwnedFd, FileFacts), E>,
+    ) -> Result<(A, Self, FileFacts), E> {
         let mut held = lock();
-        let (shmem, file) = open()?;
-        let start = shmem.as_ptr().addr();
-        held.push(Held { file: file.as_raw_fd(), start, length: shmem.len() });
-        Ok((shmem, Self { file: ManuallyDrop::new(file), generation: generation() }))
+        let (area, file, facts) = open()?;
+        let (start, length) = (area.start(), area.length());
+        held.push(Held { file: file.as_raw_fd(), identity: facts.identity, start, length });
+        Ok((area, Self { file: ManuallyDrop::new(file), generation: generation() }, facts))
     }
 
     /// Was it opened by a parent of this process?
@@ -159,6 +169,16 @@ impl Drop for Kept {
         // Under the lock: a fork in between would keep it for the child.
         // SAFETY: here alone, and the field is not used again.
         unsafe { ManuallyDrop::drop(&mut self.file) };
+    }
+}
+
+/// Runs `examine`, which opens and closes the file of this identity, unless this process has it open already:
+/// then closing another descriptor of it would take the process's signature away. Nobody of this process
+/// opens segments meanwhile, so `examine` must not wait for anybody.
+pub(crate) fn unless_held(identity: (u64, u64), examine: impl FnOnce()) {
+    let held = lock();
+    if !held.iter().any(|entry| entry.identity == identity) {
+        examine();
     }
 }
 

@@ -86,12 +86,18 @@
 //!   turn ([`ClientBuilder::server_user`]). Each segment is then open to its owner and to whom its
 //!   access list names, and to nobody else: the registry to the admitted, a link to the server's user.
 //!   Who made a link is asked of the kernel, so the server also refuses who got hold of the registry
-//!   in another way.
+//!   in another way. A link is taken only if nobody but its maker could have filled it: one of the
+//!   server's own user must be closed to all others, one of another user open to the server's user alone.
+//!   So nobody passes for another by a file that he may write.
 //! - A peer of the same user is not trusted with anything that is shared: positions, lengths, tags,
 //!   checksums and payloads are read once, checked, and copied out before they are decoded; what
 //!   a lie can make this side allocate is bounded by the link's largest message, times what the
 //!   protocol's own types make of a byte (see "Memory" at [`ServerBuilder`]). A peer that breaks
-//!   the protocol is told so and loses its own link.
+//!   the protocol is told so and loses its own link. What it names is opened once, without waiting, and
+//!   what was checked is what is mapped; it must have reserved its link's memory itself; and of many
+//!   offers one is considered at a time, between messages: so it keeps nobody waiting by what it offers.
+//!   A client reserves no more for its link than [`ClientBuilder::max_link_memory`], whatever stands in
+//!   the registry.
 //! - A peer of an *admitted* user is trusted no further than that. But it can write the registry, which
 //!   holds nothing that memory safety rests on: by that it can keep others from connecting (occupy all
 //!   hand-over slots and links, spoil the header, give it a second name), delay their messages by up to a
@@ -104,7 +110,13 @@
 //!   as the server's user. Conversely, a client trusts a server's user that it names to the same degree.
 //! - A server cannot remove files of another user's clients. They remove their link's name when the
 //!   server has taken it; a client that is killed before that leaves one file of its link's size, which
-//!   the same user's next `connect` to such a server, or any `bind`, removes once it is ten seconds old.
+//!   the same user's next `connect` to such a server, or any `bind`, removes: at once if it was ready to
+//!   be offered, else once it is ten seconds old.
+//! - Who owns a name is decided by [`bind`](ServerBuilder::bind), as the process's effective user. One
+//!   that changes its user afterwards serves only clients of its new user, whom it must
+//!   [`admit`](ServerBuilder::admit) and who must trust the first one
+//!   ([`server_user`](ClientBuilder::server_user)); and it cannot remove the name at the end
+//!   ([`ServeError::NameLeft`]). So change the user before.
 //! - Such processes of the same user could also kill or trace their peers, or cut any file under their
 //!   mappings: no library can prevent that.
 //! - Of a peer, [`Peer::uid`], [`Peer::gid`], and [`Peer::pid`] where [`Peer::pid_is_certain`], are
@@ -122,6 +134,8 @@
 //! # Threads
 //! A server has a listener (`shmipc-listener`), a client that handles events too (`shmipc-events`); they
 //! run handlers and callbacks. One thread of the process (`shmipc-watch`) sleeps until a peer dies; one
+//! goes on with removing what dead processes left, where that is much (`shmipc-sweep`); one stands for each
+//! name that was lost and renewed (`shmipc-door`); one
 //! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as some
 //! are missing. None of them takes over what the thread that happens to start it has:
 //! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own threads,
@@ -201,8 +215,8 @@ pub use context::Context;
 pub use doorbell::Doorbell;
 #[doc(inline)]
 pub use error::{
-    BindError, CallError, ConfigError, ConnectError, Departure, Difference, NameError, Outcome,
-    Refusal, Rejection, SendAllError, SendError, ServeError,
+    BindError, CallError, ConfigError, ConnectError, Departure, Difference, Limit, NameError,
+    Outcome, Refusal, Refused, Rejection, SendAllError, SendError, ServeError,
 };
 pub use local::Local;
 pub use message::{Caller, Dispatch, NoEvents, ShmMessage, Variant};

@@ -18,6 +18,9 @@ pub(crate) const LINK_SERVER_BYTE: i64 = 1;
 pub(crate) const CLIENT_PID_BYTE: i64 = 2;
 /// In a link: the byte that the server's process signed.
 pub(crate) const SERVER_PID_BYTE: i64 = 3;
+/// In both: the byte of who cleans up after a dead maker. It takes the maker's byte too, for a moment, and by
+/// this one others know that no maker lives.
+pub(crate) const CLEANER_BYTE: i64 = 8;
 /// In a registry: the byte of the first hand-over slot, held by the client that claimed it.
 pub(crate) const FIRST_SLOT_BYTE: i64 = 16;
 

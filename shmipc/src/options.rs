@@ -19,6 +19,9 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// Private queue for each lane of a peer that does not read, where the user chose none.
 pub(crate) const DEFAULT_MAX_QUEUED: usize = 4 << 20;
 
+/// Shared memory for each link where the user chose no limit.
+pub(crate) const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
+
 /// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels of
 /// values that have 16 KiB each, unoptimised.
 pub(crate) const LISTENER_STACK: usize = 32 << 20;

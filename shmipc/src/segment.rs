@@ -1,6 +1,7 @@
-//! Segments: files in shared memory, made, opened and mapped through `shared_memory`, with a
-//! descriptor of our own beside it for what that crate does not do: the owner's check, the
-//! reservation of memory, and the locks that tell who lives.
+//! Segments: files in shared memory. They are made through `shared_memory`, with a descriptor of our
+//! own beside it for what that crate does not do: the owner's check, the reservation of memory, and
+//! the locks that tell who lives. What another process made is opened once, and mapped from the very
+//! descriptor that was checked.
 //!
 //! | kind | name | made by |
 //! |---|---|---|
@@ -8,8 +9,9 @@
 //! | link | `shmipc.l.` and 128 random bits in hexadecimal | the client; the name is gone once both have it |
 //!
 //! # Attaching, in stages
-//! 1. open the name; the owner must be this user, or one that was named as trusted;
-//! 2. map it; it must be the same file, and long enough for a header;
+//! 1. open the name, once; the owner must be this user, or one that was named as trusted, and of a
+//!    link nobody else may have been able to write it;
+//! 2. it must be long enough for a header; map what was opened;
 //! 3. magic and layout version, published last by the creator: zero means "not ready yet";
 //! 4. the length that the header tells must be the file's;
 //! 5. only then anything else.
@@ -21,17 +23,23 @@ pub(crate) mod access;
 pub(crate) mod link;
 #[cfg(loom)]
 mod modelled;
+mod pages;
 pub(crate) mod registry;
+mod sweep;
 
 #[cfg(loom)]
 pub(crate) use modelled::Mapping;
+pub(crate) use sweep::sweep;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 
-use shared_memory::{Shmem, ShmemConf, ShmemError};
+use shared_memory::{ShmemConf, ShmemError};
 
+use self::access::Access;
+use self::pages::Pages;
+use crate::error::Limit;
 use crate::foreign::Place;
 use crate::fork::{self, Kept};
 use crate::sync::AtomicU64;
@@ -61,6 +69,10 @@ pub(crate) enum SegmentError {
     Exists,
     /// Another user's.
     OtherUser { uid: u32 },
+    /// Others than its owner, and whom this library lets in, can write it.
+    OpenToOthers { uid: u32 },
+    /// Its maker did not reserve its memory.
+    Unreserved { reserved: u64, length: u64 },
     /// The file is shorter than expected.
     Truncated { length: u64, expected: u64 },
     /// No memory left in the file system.
@@ -77,19 +89,64 @@ impl SegmentError {
     }
 }
 
+impl std::fmt::Display for SegmentError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing => f.write_str("its segment is gone"),
+            Self::Exists => f.write_str("its segment exists already"),
+            Self::OtherUser { uid } => write!(f, "its segment is user {uid}'s"),
+            Self::OpenToOthers { uid } => {
+                write!(f, "its segment is user {uid}'s, and others may have written it")
+            }
+            Self::Unreserved { reserved, length } => {
+                write!(f, "of its {length} bytes {reserved} are reserved")
+            }
+            Self::Truncated { length, expected } => {
+                write!(f, "its segment has {length} bytes instead of {expected}")
+            }
+            Self::NoRoom { needed, available } => {
+                write!(f, "it needs {needed} bytes of shared memory, {available} are free")
+            }
+            Self::Changed => f.write_str("its segment changed under its name"),
+            Self::System { action, source } => write!(f, "could not {action}: {source}"),
+        }
+    }
+}
+
+/// Admits what this user made.
+pub(crate) fn of_user(uid: u32) -> impl Fn(&Candidate<'_>) -> Result<(), SegmentError> {
+    move |candidate| match candidate.facts.uid {
+        owner if owner == uid => Ok(()),
+        owner => Err(SegmentError::OtherUser { uid: owner }),
+    }
+}
+
+/// A segment that was opened and is not mapped yet: whether it is, its opener decides.
+pub(crate) struct Candidate<'a> {
+    file: &'a OwnedFd,
+    pub(crate) facts: &'a FileFacts,
+}
+
+impl Candidate<'_> {
+    /// Who besides its owner may open it; `user` is the one whom its owner may have let in.
+    pub(crate) fn access(&self, user: u32) -> Access {
+        Access::of(self.file, self.facts, user)
+    }
+}
+
 /// A segment mapped into this process.
 #[cfg(not(loom))]
 pub(crate) struct Mapping {
-    /// Our own open file description; it holds this side's locks and no other does. Before `shmem`:
+    /// Our own open file description; it holds this side's locks and no other does. Before `pages`:
     /// a forked child replaces the pages of what is still listed.
     file: Kept,
-    shmem: Shmem,
+    pages: Pages,
     facts: FileFacts,
     name: String,
 }
 
-// SAFETY: `Shmem` is a pointer, a length and a descriptor, used by this type only to read those and
-// to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
+// SAFETY: `Pages` is a pointer, a length and perhaps a descriptor, used by this type only to read those
+// and to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
 #[cfg(not(loom))]
 unsafe impl Send for Mapping {}
 // SAFETY: as above: `&Mapping` gives out addresses, and facts that never change.
@@ -105,14 +162,13 @@ impl Mapping {
     /// remove it, or even put another in its place: that is [`SegmentError::Changed`], try again.
     pub(crate) fn create(name: &str, length: usize, life_byte: i64) -> Result<Self, SegmentError> {
         arm()?;
-        let (shmem, file) = Kept::open(|| create(name, length))?;
+        let (pages, file, facts) = Kept::open(|| create(name, length))?;
         let open = file.file();
         crate::step::reach("create.named");
         let locked = sys::try_lock_byte(open, life_byte)
             .map_err(|error| SegmentError::system("lock a shared memory segment", error))?;
         crate::step::reach("create.locked");
-        let facts = facts_of(open)?;
-        let mapping = Self { file, shmem, facts, name: name.into() };
+        let mapping = Self { file, pages, facts, name: name.into() };
         let named = mapping
             .is_named()
             .map_err(|error| SegmentError::system("find a segment by its name", error))?;
@@ -139,49 +195,33 @@ impl Mapping {
         Ok(u64::from_ne_bytes(bytes) == stamp)
     }
 
-    /// Opens a segment that somebody else made: owner first, who must be `trusted`, then the map,
-    /// which must be long enough for `least` bytes. Those can be touched, the rest only after
-    /// [`reserve_first`](Self::reserve_first) or [`reserve`](Self::reserve).
+    /// Opens a segment that somebody else made: `admit` looks at it first, then it is mapped, if it is
+    /// long enough for `least` bytes. Those can be touched, the rest only after
+    /// [`reserve_first`](Self::reserve_first), or where `admit` saw that all of it is reserved.
     pub(crate) fn open(
         name: &str,
         least: usize,
-        trusted: impl Fn(&FileFacts) -> bool,
+        admit: impl Fn(&Candidate<'_>) -> Result<(), SegmentError>,
     ) -> Result<Self, SegmentError> {
         arm()?;
-        let mut found = None;
-        let (shmem, file) = Kept::open(|| {
+        let (pages, file, facts) = Kept::open(|| {
             let file = open(name)?;
             let facts = facts_of(&file)?;
-            found = Some(facts);
-            if !trusted(&facts) {
-                return Err(SegmentError::OtherUser { uid: facts.uid });
+            admit(&Candidate { file: &file, facts: &facts })?;
+            if !facts.is_file {
+                let what = "use a shared memory segment: it is no file";
+                return Err(SegmentError::system(what, io::ErrorKind::InvalidInput));
             }
             if facts.length < least as u64 {
-                return Err(SegmentError::Truncated {
-                    length: facts.length,
-                    expected: least as u64,
-                });
+                let expected = least as u64;
+                return Err(SegmentError::Truncated { length: facts.length, expected });
             }
             reserve_first(&file, &facts, least)?;
-            let shmem = ShmemConf::new()
-                .os_id(name)
-                .open()
-                .map_err(|error| from_shmem("map a shared memory segment", error))?;
-            Ok((shmem, file))
+            let pages = Pages::map(&file, facts.length)
+                .map_err(|error| SegmentError::system("map a shared memory segment", error))?;
+            Ok((pages, file, facts))
         })?;
-        let facts = found.ok_or(SegmentError::Changed)?;
-        // Another user may have put a second name of any file in this one's place just while it was
-        // mapped, so the kernel is asked what lies there.
-        let foreign = facts.uid != sys::effective_uid();
-        if foreign && sys::mapped_inode(shmem.as_ptr().addr()) != Some(facts.identity.1) {
-            return Err(SegmentError::Changed);
-        }
-        // The map was made by name: was it the same file all the time?
-        let again = facts_of(&open(name)?)?;
-        if again.identity != facts.identity || shmem.len() as u64 != facts.length {
-            return Err(SegmentError::Changed);
-        }
-        Ok(Self { file, shmem, facts, name: name.into() })
+        Ok(Self { file, pages, facts, name: name.into() })
     }
 
     /// Gives it to one of this user's groups.
@@ -200,7 +240,7 @@ impl Mapping {
     }
 
     /// Makes sure that touching the segment cannot fail for want of memory.
-    pub(crate) fn reserve(&self) -> Result<(), SegmentError> {
+    fn reserve(&self) -> Result<(), SegmentError> {
         reserve(self.file(), self.facts.length)
     }
 
@@ -215,7 +255,7 @@ impl Mapping {
     }
 
     pub(crate) fn length(&self) -> usize {
-        self.shmem.len()
+        self.pages.len()
     }
 
     /// What the kernel told when it was opened: its owner above all.
@@ -225,38 +265,40 @@ impl Mapping {
 
     /// Is the segment still what its name leads to?
     pub(crate) fn is_named(&self) -> io::Result<bool> {
-        match sys::open_shm(&self.name).and_then(|file| sys::file_facts(&file)) {
-            Ok(facts) => Ok(facts.identity == self.facts.identity),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        is_named(&self.name, self.facts.identity)
     }
 
-    /// Removes the segment's name if it still leads here. Call it with this segment's lock held.
+    /// Removes the segment's name if it still leads here. Call it with this segment's lock held. Where
+    /// it fails the directory forbids it, and the next bind of its user takes the name over.
     pub(crate) fn unlink(&self) {
-        if !self.is_inherited() && self.is_named().unwrap_or(false) {
-            // Failing means that the name is gone already or that the directory forbids it, and
-            // then the next bind takes it over.
-            crate::step::reach("unlink.before");
-            drop(sys::unlink_shm(&self.name));
-            crate::step::reach("unlink.after");
+        drop(self.try_unlink());
+    }
+
+    /// The same, and says why the name is still there.
+    pub(crate) fn try_unlink(&self) -> io::Result<()> {
+        if self.is_inherited() || !self.is_named()? {
+            return Ok(());
         }
+        crate::step::reach("unlink.before");
+        let removed = sys::unlink_shm(&self.name);
+        crate::step::reach("unlink.after");
+        removed
     }
 
     /// The address of a `T` at `offset`, or `None` if the segment ends before its end.
     pub(crate) fn place<T>(&self, offset: usize) -> Option<NonNull<T>> {
         let end = offset.checked_add(size_of::<T>())?;
-        if end > self.shmem.len() || offset % align_of::<T>() != 0 {
+        if end > self.pages.len() || offset % align_of::<T>() != 0 {
             return None;
         }
         // SAFETY: `offset` is inside the mapping (checked).
-        let place = unsafe { self.shmem.as_ptr().add(offset) };
+        let place = unsafe { self.pages.as_ptr().add(offset) };
         NonNull::new(place.cast())
     }
 
     /// The `length` bytes at `offset`, or `None` if the segment ends before their end.
     pub(crate) fn bytes(&self, offset: usize, length: usize) -> Option<Place> {
-        if offset.checked_add(length)? > self.shmem.len() {
+        if offset.checked_add(length)? > self.pages.len() {
             return None;
         }
         self.place::<u8>(offset).map(Place::new)
@@ -267,8 +309,22 @@ fn arm() -> Result<(), SegmentError> {
     fork::arm().map_err(|error| SegmentError::system("have forks noticed", error))
 }
 
-/// The segment's map, and our own descriptor of it.
-fn create(name: &str, length: usize) -> Result<(Shmem, OwnedFd), SegmentError> {
+/// Does the name lead to this file? Asked without opening it, which could have to wait, and closing it
+/// again would take this process's signature away.
+pub(crate) fn is_named(name: &str, identity: (u64, u64)) -> io::Result<bool> {
+    match sys::named_facts(name) {
+        Ok(facts) => Ok(facts.identity == identity),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The segment's map, and our own descriptor of it. Nobody of another user can put anything else in the
+/// place of a name that this user just made (the directory is sticky), and none of these calls waits.
+fn create(name: &str, length: usize) -> Result<(Pages, OwnedFd, FileFacts), SegmentError> {
+    // Two descriptors are needed. Where the second is missing, nothing is to be made.
+    let spare = sys::spare_descriptor()
+        .map_err(|error| SegmentError::system("create a shared memory segment", error))?;
     let created = ShmemConf::new().os_id(name).size(length).create();
     let mut shmem = created.map_err(|error| match error {
         ShmemError::MappingIdExists => SegmentError::Exists,
@@ -276,8 +332,12 @@ fn create(name: &str, length: usize) -> Result<(Shmem, OwnedFd), SegmentError> {
     })?;
     // Names are only removed by who knows that they are still theirs.
     shmem.set_owner(false);
+    drop(spare);
     match open(name) {
-        Ok(file) => Ok((shmem, file)),
+        Ok(file) => {
+            let facts = facts_of(&file)?;
+            Ok((Pages::Made(shmem), file, facts))
+        }
         Err(SegmentError::Missing) => Err(SegmentError::Changed),
         Err(other) => Err(other),
     }
@@ -287,6 +347,10 @@ fn open(name: &str) -> Result<OwnedFd, SegmentError> {
     match sys::open_shm(name) {
         Ok(file) => Ok(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SegmentError::Missing),
+        // A limit says nothing about the file.
+        Err(error) if Limit::of(&error).is_some() => {
+            Err(SegmentError::system("open a shared memory segment", error))
+        }
         // Whatever stands there instead of a file, a directory or a link: whose is it?
         Err(error) => match owner_by_name(name) {
             Some(uid) if uid != sys::effective_uid() => Err(SegmentError::OtherUser { uid }),
@@ -297,8 +361,7 @@ fn open(name: &str) -> Result<OwnedFd, SegmentError> {
 
 /// The owner of a segment that this user may not open, for the error's text.
 fn owner_by_name(name: &str) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-    Some(std::fs::symlink_metadata(format!("/dev/shm/{name}")).ok()?.uid())
+    Some(sys::named_facts(name).ok()?.uid)
 }
 
 fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
@@ -329,10 +392,7 @@ fn from_shmem(action: &'static str, error: ShmemError) -> SegmentError {
         other => return SegmentError::system(action, io::Error::other(other.to_string())),
     };
     let source = io::Error::from_raw_os_error(i32::try_from(code).unwrap_or(0));
-    match source.kind() {
-        io::ErrorKind::NotFound => SegmentError::Missing,
-        _ => SegmentError::system(action, source),
-    }
+    SegmentError::system(action, source)
 }
 
 /// The first eight bytes of every segment, which its creator publishes last.
@@ -341,35 +401,4 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"shmipc\r\n");
 /// Loads a number that the segment's maker wrote once; relaxed, as the magic was acquired before.
 pub(crate) fn constant(word: &AtomicU64) -> u64 {
     word.load(crate::sync::Ordering::Relaxed)
-}
-
-/// Removes what dead processes of this user left: names of links that a double kill left behind, and
-/// registries that nobody bound again. Only old ones: a young one may just be being made.
-pub(crate) fn sweep() {
-    for prefix in [LINK_PREFIX, REGISTRY_PREFIX] {
-        for name in sys::shm_names(prefix) {
-            // A name that cannot be examined is somebody else's business.
-            drop(remove_if_dead(&name));
-        }
-    }
-}
-
-fn remove_if_dead(name: &str) -> io::Result<()> {
-    const AGE: std::time::Duration = std::time::Duration::from_secs(10);
-    // In both kinds the byte of the process that made it.
-    const LIFE_BYTE: i64 = crate::liveness::SERVER_BYTE;
-    const { assert!(LIFE_BYTE == crate::liveness::LINK_CLIENT_BYTE) };
-    let file = sys::open_shm(name)?;
-    let facts = sys::file_facts(&file)?;
-    let old = facts.modified.elapsed().is_ok_and(|age| age > AGE);
-    if !old || facts.uid != sys::effective_uid() || sys::is_byte_locked(&file, LIFE_BYTE)? {
-        return Ok(());
-    }
-    // The lock makes sure that nobody takes it into use meanwhile.
-    if sys::try_lock_byte(&file, LIFE_BYTE)?
-        && sys::file_facts(&sys::open_shm(name)?)?.identity == facts.identity
-    {
-        sys::unlink_shm(name)?;
-    }
-    Ok(())
 }

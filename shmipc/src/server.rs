@@ -1,10 +1,12 @@
 //! The server: binds a name, takes clients on, and serves them on one listener thread.
 
 mod builder;
+mod doors;
 mod handle;
 mod listener;
 #[cfg(all(test, loom))]
 pub(crate) mod modelled;
+mod refusal;
 mod running;
 
 pub use builder::{BackPressure, ServerBuilder};
@@ -20,7 +22,7 @@ use crate::dispatch::{FnService, HandlerService, Service};
 use crate::error::{BindError, ServeError};
 use crate::message::{Dispatch, ShmMessage};
 use crate::segment::registry::Registry;
-use builder::Settings;
+use builder::{OnRefused, Settings};
 use handle::Shared;
 
 /// A server that has its name and does not serve yet: [`serve`](Self::serve) makes it a [`Running`] one,
@@ -46,6 +48,7 @@ use handle::Shared;
 pub struct Server<P: ShmMessage> {
     registry: Registry,
     settings: Settings,
+    on_refused: Option<OnRefused>,
     protocol: PhantomData<fn(P)>,
 }
 
@@ -136,7 +139,7 @@ impl<P: ShmMessage> Server<P> {
             return Err(ServeError::Forked);
         }
         let shared = Arc::new(Shared::new(self.registry, self.settings));
-        Running::start(shared, service)
+        Running::start(shared, service, self.on_refused)
     }
 }
 

@@ -4,8 +4,11 @@ mod futex;
 mod thread;
 
 use std::io;
+use std::mem::ManuallyDrop;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -33,14 +36,17 @@ pub(crate) struct FileFacts {
     pub(crate) length: u64,
     /// Bytes of it that have memory: less than its length where parts were never written.
     pub(crate) reserved: u64,
+    /// What its owner lets himself, the group and others do with it.
+    pub(crate) mode: u32,
+    /// Is it a file at all?
+    pub(crate) is_file: bool,
     /// Time since it was last written, as the file system's clock tells.
     pub(crate) modified: std::time::SystemTime,
 }
 
 /// Opens an existing shared memory object for reading and writing. It is not inherited by programs
 /// that this process executes. Waits for nobody: who owns the file could hold a lease on it, which
-/// keeps an opener for 45 seconds (`WouldBlock` here). Mapping opens the name once more (`shared_memory`
-/// does); only an admitted user that changes its own file in between can still keep this side so long.
+/// keeps an opener for 45 seconds (`WouldBlock` here); and what is mapped is what was opened here.
 pub(crate) fn open_shm(name: &str) -> io::Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     mman::shm_open(name, flags, Mode::empty()).map_err(|errno| match errno {
@@ -77,6 +83,8 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
         links: wide(stat.st_nlink),
         length: u64::try_from(stat.st_size).unwrap_or(0),
         reserved: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
+        mode: stat.st_mode & 0o7777,
+        is_file: stat.st_mode & libc::S_IFMT == libc::S_IFREG,
         modified: std::time::UNIX_EPOCH + age,
     })
 }
@@ -86,21 +94,56 @@ fn wide(number: impl Into<u64>) -> u64 {
     number.into()
 }
 
-/// The inode of the file that is mapped at this address, as the kernel tells. `None` where there is no
-/// `/proc` to ask, or no file.
-pub(crate) fn mapped_inode(address: usize) -> Option<u64> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        // start-end permissions offset device inode path
-        let mut words = line.split_ascii_whitespace();
-        let start = usize::from_str_radix(words.next()?.split('-').next()?, 16).ok()?;
-        words.nth(3).filter(|_| start == address)?.parse().ok()
-    })
+/// Where shared memory objects are files.
+const SHM_DIRECTORY: &str = "/dev/shm";
+
+/// What the kernel tells of a shared memory object's name without opening what it leads to: device and inode,
+/// and the owner. `NotFound`: no such name.
+pub(crate) fn named_facts(name: &str) -> io::Result<NamedFacts> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::symlink_metadata(format!("{SHM_DIRECTORY}/{name}"))?;
+    let modified = found.modified()?;
+    Ok(NamedFacts { identity: (found.dev(), found.ino()), uid: found.uid(), modified })
 }
 
-/// Reads all of `bytes` from a place in a file.
+/// What [`named_facts`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NamedFacts {
+    /// As in [`FileFacts`].
+    pub(crate) identity: (u64, u64),
+    /// As in [`FileFacts`].
+    pub(crate) uid: u32,
+    /// As in [`FileFacts`].
+    pub(crate) modified: std::time::SystemTime,
+}
+
+/// Maps the first `length` bytes of a file, shared. It is the very file of this descriptor, whatever became of
+/// its name.
+pub(crate) fn map_shared(file: &OwnedFd, length: usize) -> io::Result<NonNull<u8>> {
+    let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
+    let protection = mman::ProtFlags::PROT_READ | mman::ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping, at an address of the kernel's choice: nothing that is there changes.
+    let start =
+        unsafe { mman::mmap(None, length, protection, mman::MapFlags::MAP_SHARED, file, 0) };
+    Ok(start?.cast())
+}
+
+/// Ends what [`map_shared`] began.
+///
+/// # Safety
+/// `start` and `length` are of one `map_shared`, and nobody uses its memory from here on.
+pub(crate) unsafe fn unmap(start: NonNull<u8>, length: usize) {
+    // SAFETY: the caller's promise.
+    let unmapped = unsafe { mman::munmap(start.cast(), length) };
+    debug_assert!(unmapped.is_ok(), "it can only fail for what is no mapping");
+}
+
+/// Reads all of `bytes` from a place in a file. Closes nothing: that would take this process's signature
+/// ([`sign_byte`]) from the file.
 pub(crate) fn read_at(file: &OwnedFd, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::fs::File::from(file.try_clone()?).read_exact_at(bytes, offset)
+    // SAFETY: the descriptor is open as long as `file` is borrowed, and is not closed here.
+    let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(file.as_raw_fd()) });
+    file.read_exact_at(bytes, offset)
 }
 
 /// Reserves memory for the first `length` bytes of a file, so that touching them later cannot fail.
@@ -197,6 +240,22 @@ pub(crate) fn set_group(file: &OwnedFd, gid: u32) -> io::Result<()> {
     Ok(nix::unistd::fchown(file, None, Some(nix::unistd::Gid::from_raw(gid)))?)
 }
 
+/// The access list of a file, if it has one of at most `most` bytes.
+pub(crate) fn access_list(file: &OwnedFd, most: usize) -> Option<Vec<u8>> {
+    let mut list = vec![0; most];
+    // SAFETY: the name is a C string; the kernel writes no more than it is told there is room for.
+    let length = unsafe {
+        libc::fgetxattr(
+            file.as_raw_fd(),
+            c"system.posix_acl_access".as_ptr(),
+            list.as_mut_ptr().cast(),
+            list.len(),
+        )
+    };
+    list.truncate(usize::try_from(length).ok()?);
+    Some(list)
+}
+
 /// Sets a file's access list.
 pub(crate) fn set_access_list(file: &OwnedFd, list: &[u8]) -> io::Result<()> {
     // SAFETY: the name is a C string, the list is as long as said; the kernel only reads both.
@@ -210,6 +269,16 @@ pub(crate) fn set_access_list(file: &OwnedFd, list: &[u8]) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A descriptor that is of no use but to be given up for another.
+pub(crate) fn spare_descriptor() -> io::Result<OwnedFd> {
+    let nothing = open_nothing();
+    if nothing < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(nothing) })
 }
 
 /// For a forked child: a descriptor with which nothing can be done, or -1 where none is free.
@@ -344,16 +413,14 @@ pub(crate) fn effective_gid() -> u32 {
     nix::unistd::getegid().as_raw()
 }
 
-/// Names in the directory of shared memory objects that start with `prefix`. Empty where the system
-/// has no such directory.
-pub(crate) fn shm_names(prefix: &str) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir("/dev/shm") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with(prefix))
-        .collect()
+/// Does the system have shared memory at all?
+pub(crate) fn has_shared_memory() -> bool {
+    std::fs::metadata(SHM_DIRECTORY).is_ok()
+}
+
+/// The directory of shared memory objects, to be walked through.
+pub(crate) fn shm_directory() -> io::Result<std::fs::ReadDir> {
+    std::fs::read_dir(SHM_DIRECTORY)
 }
 
 #[cfg(test)]
@@ -387,13 +454,35 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_tells_which_file_is_mapped() {
-        let map = shared_memory::ShmemConf::new().size(4096).create().unwrap();
-        let file = open_shm(map.get_os_id().trim_start_matches('/')).unwrap();
-        let inode = file_facts(&file).unwrap().identity.1;
-        assert_eq!(mapped_inode(map.as_ptr().addr()), Some(inode));
-        let on_the_heap = Box::new(0_u64);
-        assert_ne!(mapped_inode((&raw const *on_the_heap).addr()), Some(inode));
+    fn a_map_is_of_the_file_that_was_opened_whatever_has_its_name() {
+        let (name, file, _) = object();
+        reserve(&file, 4096).unwrap();
+        let identity = named_facts(&name).unwrap().identity;
+        assert_eq!(identity, file_facts(&file).unwrap().identity);
+        unlink_shm(&name).unwrap();
+        assert_eq!(named_facts(&name).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let start = map_shared(&file, 4096).unwrap();
+        // SAFETY: a page was mapped there.
+        unsafe { start.write(7) };
+        let mut byte = [0];
+        read_at(&file, &mut byte, 0).unwrap();
+        assert_eq!(byte, [7]);
+        // SAFETY: mapped above; nobody uses it any more.
+        unsafe { unmap(start, 4096) };
+        assert!(map_shared(&file, 0).is_err());
+    }
+
+    #[test]
+    fn reading_closes_nothing_so_a_signature_stays() {
+        let (name, file, _again) = object();
+        unlink_shm(&name).unwrap();
+        reserve(&file, 4096).unwrap();
+        sign_byte(&file, 2).unwrap();
+        read_at(&file, &mut [0; 8], 0).unwrap();
+        let signed = std::fs::read_to_string("/proc/locks").unwrap();
+        let inode = format!(":{} ", file_facts(&file).unwrap().identity.1);
+        let held = signed.lines().any(|lock| lock.contains("POSIX") && lock.contains(&inode));
+        assert!(held, "{signed}");
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub(crate) enum Purpose {
     Reaper,
     /// Waits for deaths; one for the process.
     Watch,
+    /// Removes what dead processes left, where that is much.
+    Sweep,
+    /// Passes on what comes through a name that was lost and renewed.
+    Door,
 }
 
 impl Purpose {
@@ -42,6 +46,8 @@ impl Purpose {
             Self::Events => "shmipc-events",
             Self::Reaper => "shmipc-reaper",
             Self::Watch => "shmipc-watch",
+            Self::Sweep => "shmipc-sweep",
+            Self::Door => "shmipc-door",
         }
     }
 

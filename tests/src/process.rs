@@ -116,13 +116,22 @@ impl Drop for PeerProcess {
 /// The script failed.
 #[must_use]
 pub fn in_a_small_shared_memory(script: &str) -> Option<String> {
-    let script = format!("mount -t tmpfs -o size=1m tmpfs /dev/shm && {script}");
+    in_a_mount_namespace(&format!("mount -t tmpfs -o size=1m tmpfs /dev/shm && {script}"))
+}
+
+/// Runs a shell script in a mount namespace of its own, where it may mount what it likes, and gives what
+/// it printed. `None`: this system does not let us; why was printed.
+///
+/// # Panics
+/// The script failed.
+#[must_use]
+pub fn in_a_mount_namespace(script: &str) -> Option<String> {
     // Root needs no user namespace, and some systems give nobody else one.
     let user: &[&str] = match nix::unistd::geteuid().is_root() {
         true => &[],
         false => &["--user", "--map-root-user"],
     };
-    let arguments = [user, &["--mount", "sh", "-c", script.as_str()]].concat();
+    let arguments = [user, &["--mount", "sh", "-c", script]].concat();
     let output = match Command::new("unshare").args(arguments).output() {
         Ok(output) => output,
         Err(error) => {

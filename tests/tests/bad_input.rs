@@ -333,7 +333,7 @@ fn a_client_that_asks_for_more_than_the_server_gives() {
     let larger = Client::<Probe>::builder(&name).max_message(1_000_001).connect().unwrap_err();
     assert!(chain(&larger).contains("1000000"), "{larger:?}");
     let larger = Client::<Probe>::builder(&name).ring_size(4 << 20).connect().unwrap_err();
-    let refused = matches!(larger, ConnectError::Refused { refusal: Refusal::BadLink, .. });
+    let refused = matches!(larger, ConnectError::Refused { refusal: Refusal::TooLarge, .. });
     assert!(refused, "{larger:?}");
     let first = connect(&name).unwrap();
     match connect(&name).unwrap_err() {

@@ -253,6 +253,9 @@ fn others_do_not_delay_a_round_trip_beyond_twice_its_median() {
     compare("255 clients", 0, &|| {
         [63, 64, 64, 64].iter().map(|n| crowd(&["many", &name, &n.to_string()])).collect()
     });
+    compare("64 offers at a time of links without memory", 1, &|| {
+        vec![crowd(&["offers", &name, "50331648"])]
+    });
     compare("a client that never stops sending", 1, &|| vec![crowd(&["flood", &name, "100"])]);
     assert!(slower.is_empty(), "{slower:#?}");
 }

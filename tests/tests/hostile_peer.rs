@@ -5,10 +5,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use shmipc::{Client, ConnectError, Server};
+use shmipc_tests::hostile::attacker::{mark, session_rng};
+use shmipc_tests::hostile::attacks::{ATTACKS, Session};
 use shmipc_tests::hostile::lane::Frame;
 use shmipc_tests::hostile::layout::{Lane, kind, link, registry};
 use shmipc_tests::hostile::lies;
@@ -28,6 +31,51 @@ fn serve(test: &str) -> (String, PeerProcess, Registry) {
     assert_eq!(server.line().unwrap(), "ready");
     let registry = Registry::open(&name).unwrap();
     (name, server, registry)
+}
+
+/// One attack, so many times, while an honest client calls; every call must succeed.
+fn attack(test: &str, kind: &str, times: u64) {
+    let (name, _server, registry) = serve(test);
+    let client = Client::<Rich>::connect(&name).unwrap();
+    let (_, _, run) = ATTACKS.iter().find(|(known, _, _)| *known == kind).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let calls = scope.spawn(|| {
+            let mut calls = 0;
+            while !over.load(Ordering::Relaxed) {
+                client.next(calls).unwrap();
+                calls += 1;
+            }
+            calls
+        });
+        for number in 0..times {
+            let rng = session_rng(5, number);
+            let mut session = Session { server: &registry, name: &name, mark: mark(&name), rng };
+            let verdict = run(&mut session);
+            if verdict.is_err() {
+                over.store(true, Ordering::Relaxed);
+            }
+            verdict.unwrap_or_else(|error| panic!("session {number}: {error}"));
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(calls.join().unwrap() > 0);
+    });
+    Client::<Rich>::connect(&name).unwrap().next(0).unwrap();
+}
+
+/// The link's name was opened a second time to map it, and that open waited for whoever held a lease on what
+/// the name led to by then; everything else that connects, drops or forks waited for it too.
+#[test]
+fn a_name_that_is_swapped_at_the_right_moment_keeps_nobody() {
+    let _watchdog = Watchdog::start(120);
+    attack("swapped", "a name swapped for a leased file", 12);
+}
+
+/// The server reserved what the client had not.
+#[test]
+fn links_without_memory_are_refused() {
+    let _watchdog = Watchdog::start(120);
+    attack("sparse", "links without memory", 3);
 }
 
 fn linked(registry: &Registry, plan: Plan) -> Link {
@@ -153,4 +201,44 @@ fn a_schema_longer_than_any_is_refused_unread() {
         ConnectError::Damaged { what, .. } if what.contains("4194304 bytes, at most") => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// What the server says of its rings stands where its other clients can write: a client reserved up to four
+/// gigabytes.
+#[test]
+fn a_client_reserves_no_more_than_it_allows() {
+    let _watchdog = Watchdog::start(60);
+    let (real, _server, real_registry) = serve("greed");
+    let honest = fs::read(registry_path(&real)).unwrap();
+    drop(real_registry);
+    let name = unique_name("greed");
+    fs::write(registry_path(&name), &honest).unwrap();
+    fs::set_permissions(registry_path(&name), fs::Permissions::from_mode(0o600)).unwrap();
+    let forged = Registry::open(&name).unwrap();
+    assert!(forged.raw.lock(registry::SERVER_BYTE));
+    forged.raw.set64(registry::MESSAGE_RING, 1 << 30);
+    let deadline = Duration::from_millis(300);
+    let builder = || Client::<Rich>::builder(&name).connect_deadline(deadline);
+    match builder().connect().unwrap_err() {
+        ConnectError::LinkMemory { needed, maximum, .. } => {
+            assert_eq!((needed >= 2 << 30, maximum), (true, 64 << 20));
+        }
+        other => panic!("{other:?}"),
+    }
+    // Who asks for rings of its own gets no further here, as nobody answers.
+    let error = builder().ring_size(4096).connect().unwrap_err();
+    assert!(matches!(error, ConnectError::NotAnswering { .. }), "{error:?}");
+    fs::remove_file(registry_path(&name)).unwrap();
+}
+
+/// A file that everybody may write is no registry of this library's, whoever owns it.
+#[test]
+fn a_registry_that_everybody_may_write_is_refused() {
+    let _watchdog = Watchdog::start(60);
+    let (name, _server, _registry) = serve("everybody");
+    fs::set_permissions(registry_path(&name), fs::Permissions::from_mode(0o666)).unwrap();
+    let error = Client::<Rich>::connect(&name).unwrap_err();
+    assert!(error.to_string().contains("everybody may write it"), "{error}");
+    fs::set_permissions(registry_path(&name), fs::Permissions::from_mode(0o600)).unwrap();
+    Client::<Rich>::connect(&name).unwrap().next(0).unwrap();
 }

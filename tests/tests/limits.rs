@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::unistd::{getegid, geteuid};
 use shmipc::{Admission, BindError, Client, ConfigError, ConnectError, Doorbell, Refusal, Server};
@@ -64,7 +65,7 @@ fn links_and_their_memory_are_limited() {
     };
     let mut clients: Vec<_> = (0..LINKS - 1).map(|_| connect(4096).unwrap()).collect();
     // The next size of ring is too large by far, the limit itself is not.
-    assert_eq!(refusal(16_384), Refusal::BadLink);
+    assert_eq!(refusal(16_384), Refusal::TooLarge);
     clients.push(connect(8192).unwrap());
     let sizes: Vec<_> = open_links().iter().map(|file| file.metadata().unwrap().size()).collect();
     assert!(sizes.iter().all(|size| *size <= MEMORY as u64), "{sizes:?}");
@@ -78,4 +79,32 @@ fn links_and_their_memory_are_limited() {
     drop(clients.pop());
     until(|| clients[0].seen().unwrap().1 < LINKS as u64);
     clients.push(connect(8192).unwrap());
+}
+
+/// The kernel forgets who signed a file when that process closes any descriptor of it: whoever connected while
+/// another thread of its process cleaned up was not known any more.
+#[test]
+fn a_clients_pid_is_certain_though_its_process_cleans_up_meanwhile() {
+    let _watchdog = Watchdog::start(120);
+    let _alone = ALONE.lock();
+    let name = unique_name("signed");
+    let mut server = Guest::start(GUEST, &format!("serve {name}")).unwrap();
+    assert_eq!(server.line().unwrap(), "ready");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                // Each cleans up.
+                drop(Server::<Identity>::bind(&unique_name("cleaner")).unwrap());
+            }
+        });
+        let certain = (0..300).filter(|_| {
+            let client = Client::<Identity>::builder(&name).ring_size(4096).connect().unwrap();
+            client.who().unwrap().pid_is_certain
+        });
+        let certain = certain.count();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(certain, 300);
+    });
+    assert!(server.end().unwrap());
 }

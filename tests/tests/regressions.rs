@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use shmipc::{CallError, Client, Departure, Outcome, SendError, Server};
 use shmipc_tests::handler::Prober;
+use shmipc_tests::hostile::layout::registry;
+use shmipc_tests::hostile::registry::Registry;
+use shmipc_tests::process::PeerProcess;
 use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
 use shmipc_tests::{Watchdog, unique_name};
 
@@ -289,4 +292,23 @@ fn departures_are_told_with_and_without_a_handler() {
         let departure = departures.recv_timeout(Duration::from_secs(30)).unwrap();
         assert_eq!(departure, Departure::ServerStopped);
     }
+}
+
+/// Whoever cleans up after a dead server holds its lock for a moment. If it was stopped in that moment, `bind`
+/// said that the name was served.
+#[test]
+fn a_cleaner_that_is_stopped_is_no_server() {
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("cleaner");
+    let mut server = PeerProcess::start(env!("CARGO_BIN_EXE_peer"), &["serve", &name]).unwrap();
+    assert_eq!(server.line().unwrap(), "ready");
+    server.kill();
+    let registry = Registry::open(&name).unwrap();
+    assert!(registry.raw.lock(registry::CLEANER_BYTE) && registry.raw.lock(registry::SERVER_BYTE));
+    let released = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        drop(registry);
+    });
+    drop(Server::<Probe>::bind(&name).unwrap());
+    released.join().unwrap();
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use shmipc_tests::guest::{Guest, is_root_or_skipped, until};
+use shmipc_tests::hostile::users;
 use shmipc_tests::{Watchdog, segment_names, unique_name};
 
 const GUEST: &str = env!("CARGO_BIN_EXE_guest");
@@ -210,4 +211,48 @@ fn a_link_on_its_way_is_open_to_both_users_alone_and_swept_by_its_own() {
     assert_eq!(said(&ask), "4022 4022 true true");
     assert_eq!(links_of(4022), Vec::<String>::new());
     assert!(server.end().unwrap());
+}
+
+/// Who was admitted offered files of others as links: the registry of the server before, which it could write,
+/// and whatever somebody left open. The handler was told the files' owners.
+#[test]
+fn nobody_passes_for_another_by_a_file_of_his() {
+    if !is_root_or_skipped("nobody_passes_for_another_by_a_file_of_his") {
+        return;
+    }
+    let _watchdog = Watchdog::start(120);
+    let account = users::run(env!("CARGO_BIN_EXE_hostile-run")).unwrap();
+    assert_eq!((account.refused, account.honest), (5, 2));
+}
+
+/// Bound as one user, served as another: each side's advice led to the other's refusal, and `stop` said that all
+/// was well.
+#[test]
+fn a_server_that_changes_its_user_after_bind() {
+    if !is_root_or_skipped("a_server_that_changes_its_user_after_bind") {
+        return;
+    }
+    let _watchdog = Watchdog::start(60);
+    let name = unique_name("changed");
+    let mut server = serve(&format!("serve {name} users=4001,4002 later=4001"));
+    // What each side advises leads to a link.
+    let error = said(&format!("uid=4001 ask {name}"));
+    assert!(error.contains("belongs to user 0") && error.contains("`server_user`"), "{error}");
+    assert_eq!(said(&format!("uid=4001 ask {name} server_user=0")), "4001 4001 true true");
+    // Links of others are closed to the user that it is now.
+    for other in [format!("ask {name}"), format!("uid=4002 ask {name} server_user=0")] {
+        let error = said(&other);
+        assert!(error.contains("changed its user after `bind`"), "{other}: {error}");
+    }
+    let error = said(&format!("uid=4003 ask {name} server_user=0"));
+    assert!(error.contains("does not admit"), "{error}");
+    server.process().say("stop").unwrap();
+    let error = server.line().unwrap();
+    assert!(error.contains("is still there") && error.contains("user 0 bound it"), "{error}");
+    assert!(server.end().unwrap());
+    let error = said(&format!("uid=4001 serve {name}"));
+    assert!(error.contains(&format!("remove {}", registry(&name))), "{error}");
+    // The user who bound it needs no advice.
+    assert!(serve(&format!("serve {name}")).end().unwrap());
+    assert!(!fs::exists(registry(&name)).unwrap());
 }

@@ -14,7 +14,9 @@ use crate::dispatch::{FnService, HandlerService, Service};
 use crate::error::{ConfigError, ConnectError, Departure};
 use crate::link::{Link, Manner};
 use crate::message::{Dispatch, ShmMessage};
-use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_QUEUED};
+use crate::options::{self, DEFAULT_DEADLINE, DEFAULT_MAX_LINK_MEMORY, DEFAULT_MAX_QUEUED};
+use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::segment::link::memory_for;
 use crate::sync::Mutex;
 use crate::thread::{Hook, Purpose, spawn};
 use crate::wait;
@@ -27,6 +29,7 @@ use crate::wait;
 /// | [`deadline`](Self::deadline) | 5 s | above zero |
 /// | [`ring_size`](Self::ring_size) | the server's | power of two, 4 KiB to 1 GiB, within the server's memory limit |
 /// | [`max_message`](Self::max_message) | the server's | 16 bytes to the server's |
+/// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | 20 KiB to 4 GiB and 4 KiB |
 /// | [`server_user`](Self::server_user) | this process's own | |
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
 /// | [`on_thread`](Self::on_thread) | nothing | |
@@ -41,6 +44,7 @@ pub struct ClientBuilder<P: ShmMessage> {
     server_user: Option<u32>,
     ring_size: Option<usize>,
     max_message: Option<usize>,
+    max_link_memory: usize,
     deadline: Duration,
     connect_deadline: Duration,
     spin: Duration,
@@ -57,6 +61,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
             server_user: None,
             ring_size: None,
             max_message: None,
+            max_link_memory: DEFAULT_MAX_LINK_MEMORY,
             deadline: DEFAULT_DEADLINE,
             connect_deadline: DEFAULT_DEADLINE,
             spin: wait::default_spin(),
@@ -98,6 +103,14 @@ impl<P: ShmMessage> ClientBuilder<P> {
     /// Largest message in bytes, encoded, in either direction.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = Some(bytes);
+        self
+    }
+
+    /// Most shared memory in bytes for the link, where the server chooses its rings: what the server says
+    /// stands in memory that its other clients can write. With a [`ring_size`](Self::ring_size) of one's own
+    /// this has no meaning.
+    pub fn max_link_memory(mut self, bytes: usize) -> Self {
+        self.max_link_memory = bytes;
         self
     }
 
@@ -190,6 +203,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
             server_uid: self.server_user.unwrap_or_else(crate::sys::effective_uid),
             ring_size: self.ring_size,
             max_message: self.max_message,
+            max_link_memory: self.max_link_memory,
             connect_deadline: self.connect_deadline,
             manner: Manner {
                 spin: self.spin,
@@ -220,6 +234,9 @@ impl<P: ShmMessage> ClientBuilder<P> {
         if let Some(size) = self.ring_size {
             options::check_ring_size(size)?;
         }
+        let (least, most) = (MINIMUM_CAPACITY, MAXIMUM_CAPACITY);
+        let [least, most] = [least, most].map(|ring| memory_for(ring, ring));
+        options::check_range("a link's memory limit", self.max_link_memory, least, most)?;
         self.max_message.map_or(Ok(()), options::check_max_message)
     }
 }

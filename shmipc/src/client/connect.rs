@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::error::{ConfigError, ConnectError, Refusal};
+use crate::error::{ConfigError, ConnectError, Limit, Refusal};
 use crate::frame::Checksums;
 use crate::link::inbound::Inbound;
 use crate::link::{Attention, Link, Manner};
 use crate::message::ShmMessage;
 use crate::name::registry_name;
-use crate::segment::link::{BellId, LinkOptions, LinkSegment};
+use crate::segment::link::{BellId, LinkOptions, LinkSegment, memory_for};
 use crate::segment::registry::{Obstacle, RegistryView, SlotClaim};
 use crate::segment::{MAGIC, SegmentError};
 use crate::sys;
@@ -28,6 +28,8 @@ pub(super) struct Wanted<'a> {
     /// Whose server is trusted.
     pub(super) server_uid: u32,
     pub(super) ring_size: Option<usize>,
+    /// Most bytes of a link whose rings the server chooses.
+    pub(super) max_link_memory: usize,
     pub(super) max_message: Option<usize>,
     pub(super) connect_deadline: Duration,
     pub(super) manner: Manner,
@@ -95,7 +97,7 @@ fn attempt<P: ShmMessage>(
     let is_own = server.uid == sys::effective_uid();
     if !is_own {
         // That server can remove nothing that this user's dead clients left.
-        crate::segment::sweep();
+        crate::segment::sweep(wanted.hook.cloned());
     }
     let Some(slot) = view.claim_slot() else {
         return Err(Setback::Again(Why::NotAnswering { pid }));
@@ -207,12 +209,19 @@ fn link_options<P: ShmMessage>(
         }
         .into());
     }
+    let rings = [served.message_ring, served.reply_ring];
+    let [message_ring, reply_ring] = rings.map(|ring| wanted.ring_size.unwrap_or(ring));
+    let (needed, maximum) = (memory_for(message_ring, reply_ring), wanted.max_link_memory);
+    // Whoever may write the registry could ask for gibibytes.
+    if wanted.ring_size.is_none() && needed > maximum {
+        return Err(ConnectError::LinkMemory { name: wanted.name.into(), needed, maximum });
+    }
     Ok(LinkOptions {
         doorbell: served.doorbell,
         checksums: if served.checksums { Checksums::On } else { Checksums::Off },
         handles_events: wanted.handles_events,
-        message_ring: wanted.ring_size.unwrap_or(served.message_ring),
-        reply_ring: wanted.ring_size.unwrap_or(served.reply_ring),
+        message_ring,
+        reply_ring,
         max_message,
         fingerprint: P::FINGERPRINT,
     })
@@ -221,6 +230,11 @@ fn link_options<P: ShmMessage>(
 fn setback<P: ShmMessage>(wanted: &Wanted<'_>, obstacle: Obstacle) -> Setback {
     let name = wanted.name.to_owned();
     Setback::Final(match obstacle {
+        Obstacle::Missing if !sys::has_shared_memory() => ConnectError::Limit {
+            action: "look for the server",
+            limit: Limit::SharedMemory,
+            source: std::io::ErrorKind::NotFound.into(),
+        },
         Obstacle::Missing => return Setback::Again(Why::NoServer { stale: false }),
         Obstacle::Stale => return Setback::Again(Why::NoServer { stale: true }),
         // Empty: a server may just be making it.
@@ -256,8 +270,16 @@ fn segment_error(wanted: &Wanted<'_>, error: SegmentError) -> ConnectError {
             ConnectError::Truncated { name, length, expected }
         }
         SegmentError::NoRoom { needed, available } => ConnectError::NoRoom { needed, available },
-        SegmentError::System { action, source } => ConnectError::System { action, source },
-        SegmentError::Missing | SegmentError::Exists | SegmentError::Changed => {
+        SegmentError::System { action, source } => match Limit::of(&source) {
+            Some(limit) => ConnectError::Limit { action, limit, source },
+            None => ConnectError::System { action, source },
+        },
+        // The last two are links' alone, and only their servers ask.
+        SegmentError::Missing
+        | SegmentError::Exists
+        | SegmentError::Changed
+        | SegmentError::OpenToOthers { .. }
+        | SegmentError::Unreserved { .. } => {
             ConnectError::Damaged { name, what: "a segment that changes under its name".into() }
         }
     }

@@ -234,6 +234,7 @@ mod tests {
             name: &name,
             server_uid: crate::sys::effective_uid(),
             ring_size: None,
+            max_link_memory: 64 << 20,
             max_message: None,
             connect_deadline: Duration::from_secs(10),
             manner: Manner { spin: Duration::ZERO, queue_maximum: 0, close_when_full: false },

@@ -184,7 +184,7 @@ mod deaths {
     }
 
     fn sleep_without_end(name: &str) {
-        let mapping = Arc::new(Mapping::open(name, PAGE, |_| true).unwrap());
+        let mapping = Arc::new(Mapping::open(name, PAGE, |_| Ok(())).unwrap());
         mark(&mapping).store(1, Ordering::Release);
         loop {
             bell(&mapping).sleep(Duration::from_secs(60));

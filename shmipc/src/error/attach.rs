@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::told::{Told, debug_is_the_sentence};
-use super::{ConfigError, NameError};
+use super::{ConfigError, Limit, NameError, Refusal};
 
 debug_is_the_sentence!(BindError, ServeError, ConnectError);
 
@@ -31,7 +31,8 @@ pub enum BindError {
     /// The name's segment belongs to another user.
     #[error(
         "the name {name:?} is taken by user {uid}, this process runs as user {own_uid}; choose \
-         another name or ask that user to stop"
+         another name, ask that user to stop, or, if nobody serves it any more, have that user (or \
+         root) remove /dev/shm/shmipc.r.{name}"
     )]
     OtherUser {
         /// The name.
@@ -51,6 +52,16 @@ pub enum BindError {
         needed: u64,
         /// Bytes free when asked.
         available: u64,
+    },
+    /// A limit of this process or of the machine was reached.
+    #[error("could not {action}: {limit}")]
+    Limit {
+        /// What was tried.
+        action: &'static str,
+        /// Which limit.
+        limit: Limit,
+        /// The system's answer.
+        source: io::Error,
     },
     /// A system call failed.
     #[error("could not {action}")]
@@ -87,33 +98,38 @@ pub enum ServeError {
          process that serves"
     )]
     Forked,
+    /// The name was removed while the server had it (by `rm`, or by a log-out with `RemoveIPC=yes`), and another
+    /// server took it. Two of one name would each have some of the clients: this one stopped.
+    #[error(
+        "the name {name:?} was removed from /dev/shm while this server had it, and the process {pid} \
+         serves it now; this server stopped: stop that one or choose another name"
+    )]
+    NameLost {
+        /// The name.
+        name: String,
+        /// The other server's process id, as it gave it.
+        pid: u32,
+    },
+    /// The server has ended, and its name is still there: its process has changed its user since `bind`, and may
+    /// not remove it any more.
+    #[error(
+        "the server has ended, and the name {name:?} is still there: user {uid} bound it, and this \
+         process, which runs as user {own_uid} now, may not remove it; have that user remove \
+         /dev/shm/shmipc.r.{name}, and bind after the change of the user"
+    )]
+    NameLeft {
+        /// The name.
+        name: String,
+        /// The user who bound it.
+        uid: u32,
+        /// This process's effective user.
+        own_uid: u32,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// The listener ended by a panic outside of any handler, which is a fault of this library.
     #[error("the listener ended by a panic: {0}; please report this")]
     Panicked(String),
-}
-
-/// Why the server did not take a client on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It has as many links as it allows.
-    TooManyLinks,
-    /// It could not use the link: larger than its memory limit, made for other options, or damaged.
-    BadLink,
-    /// It does not admit this user: see [`Admission`](crate::Admission).
-    NotAdmitted,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::TooManyLinks => {
-                "it has as many clients as it allows; try later or raise `max_links`"
-            }
-            Self::BadLink => "it could not use the link: its rings may be larger than the server's `max_link_memory`",
-            Self::NotAdmitted => "it does not admit this process's user; the server's builder must `admit` it",
-        })
-    }
 }
 
 /// One difference between two versions of a protocol.
@@ -302,6 +318,19 @@ pub enum ConnectError {
         /// What was found and what was expected.
         what: String,
     },
+    /// The server asks for larger rings than this client makes.
+    #[error(
+        "the server {name:?} asks for links of {needed} bytes, this client makes none of more than \
+         {maximum}; raise `max_link_memory` on the client's builder or choose a smaller `ring_size`"
+    )]
+    LinkMemory {
+        /// The name.
+        name: String,
+        /// Bytes that the link would have.
+        needed: usize,
+        /// The client's limit.
+        maximum: usize,
+    },
     /// The shared memory file system has no room for the link.
     #[error(
         "shared memory is full: the link needs {needed} bytes, {available} are free; make room in \
@@ -318,6 +347,16 @@ pub enum ConnectError {
         "could not start the client's listener thread; the process may have too many threads, or the hook of `on_thread` panicked"
     )]
     Thread(#[source] io::Error),
+    /// A limit of this process or of the machine was reached.
+    #[error("could not {action}: {limit}")]
+    Limit {
+        /// What was tried.
+        action: &'static str,
+        /// Which limit.
+        limit: Limit,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// A system call failed.
     #[error("could not {action}")]
     System {

@@ -82,24 +82,27 @@ macro_rules! every {
 #[test]
 fn errors_of_binding_and_serving_read_as_sentences() {
     let name = || "shelf".to_owned();
-    let bind: [BindError; 6] = [
+    let bind: [BindError; 7] = [
         NameError::Empty { maximum: 128 }.into(),
         ConfigError::DoorbellOfTrust.into(),
         BindError::AlreadyServed { name: name(), pid: 7 },
         BindError::OtherUser { name: name(), uid: 1, own_uid: 2 },
         BindError::NoRoom { needed: 2, available: 1 },
+        BindError::Limit { action: "make the registry", limit: Limit::Files, source: denied() },
         BindError::System { action: "open the registry", source: denied() },
     ];
     bind.iter().for_each(reads_well);
-    every!(bind, BindError: Name, Config, AlreadyServed, OtherUser, NoRoom, System);
+    every!(bind, BindError: Name, Config, AlreadyServed, OtherUser, NoRoom, Limit, System);
     let serve = [
         ServeError::Thread(denied()),
         ServeError::StillRunning { waited: WAITED },
         ServeError::Forked,
+        ServeError::NameLost { name: name(), pid: 7 },
+        ServeError::NameLeft { name: name(), uid: 1, own_uid: 2, source: denied() },
         ServeError::Panicked("boom".into()),
     ];
     serve.iter().for_each(reads_well);
-    every!(serve, ServeError: Thread, StillRunning, Forked, Panicked);
+    every!(serve, ServeError: Thread, StillRunning, Forked, NameLost, NameLeft, Panicked);
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn errors_of_connecting_read_as_sentences() {
     let name = || "shelf".to_owned();
     let (found, expected) = (name(), name());
     let differences = vec![Difference::Changed("Note".into()), Difference::Order];
-    let errors: [ConnectError; 16] = [
+    let errors: [ConnectError; 20] = [
         NameError::Empty { maximum: 128 }.into(),
         ConfigError::DoorbellOfTrust.into(),
         ConnectError::NoServer { name: name(), waited: WAITED, stale: true },
@@ -145,9 +148,13 @@ fn errors_of_connecting_read_as_sentences() {
         ConnectError::NoRoom { needed: 2, available: 1 },
         ConnectError::Thread(denied()),
         ConnectError::System { action: "open the registry", source: denied() },
+        ConnectError::LinkMemory { name: name(), needed: 2, maximum: 1 },
+        ConnectError::Limit { action: "make a link", limit: Limit::Memory, source: denied() },
+        ConnectError::Refused { name: name(), pid: 7, refusal: Refusal::Limit(Limit::Descriptors) },
+        ConnectError::Refused { name: name(), pid: 7, refusal: Refusal::UserChanged },
     ];
     errors.iter().for_each(reads_well);
-    every!(errors, ConnectError: Name, Config, NoServer, NotAnswering, OtherUser, NotOurs, LayoutVersion, Truncated, OtherProtocol, OtherVersion, Refused, Damaged, NoRoom, Thread, System);
+    every!(errors, ConnectError: Name, Config, NoServer, NotAnswering, OtherUser, NotOurs, LayoutVersion, Truncated, OtherProtocol, OtherVersion, Refused, Damaged, LinkMemory, NoRoom, Thread, Limit, System);
     assert_eq!(
         format!("{:?}", errors[2]),
         "no server named \"shelf\" within 5 s (one that died had it before); start it, or give \

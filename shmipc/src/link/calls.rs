@@ -230,7 +230,7 @@ impl Calls {
                 let mut table = self.lock();
                 if !table.has_answer(call_id) {
                     table.take(call_id);
-                    table.abandoned.push(call_id);
+                    table.abandon(call_id);
                     table.wake_next();
                     return Err(NoAnswer::Deadline);
                 }
@@ -403,7 +403,7 @@ impl Calls {
         table.reader = Some(reader);
         table.take(call_id);
         if abandons {
-            table.abandoned.push(call_id);
+            table.abandon(call_id);
         }
         if !broken(Fault::NoHandOn) {
             table.wake_next();

@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 
 use super::SegmentError;
-use crate::sys;
+use crate::sys::{self, FileFacts};
 
 const VERSION: u32 = 2;
 const OWNER: u16 = 0x01;
@@ -28,6 +28,33 @@ pub(super) fn admit(file: &OwnedFd, users: &[u32], group: Option<u32>) -> Result
     })
 }
 
+/// Who besides its owner may open a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nobody.
+    Closed,
+    /// One user, by exactly the list that [`admit`] writes.
+    Listed,
+    /// Others, in some way.
+    Open,
+}
+
+impl Access {
+    /// Asked of the open file. Only its owner (and root) can set this: so whoever else could open the file, could
+    /// because its owner let him.
+    pub(super) fn of(file: &OwnedFd, facts: &FileFacts, user: u32) -> Self {
+        // Where there is a list, the group's three bits are its mask, which bounds every other entry.
+        if facts.mode & 0o077 == 0 {
+            return Self::Closed;
+        }
+        let expected = encode(&[user], None);
+        match sys::access_list(file, expected.len()) {
+            Some(list) if list == expected => Self::Listed,
+            _ => Self::Open,
+        }
+    }
+}
+
 /// The list as the kernel reads it: entries in the order of their tags, each user once.
 fn encode(users: &[u32], group: Option<u32>) -> Vec<u8> {
     let mut users = users.to_vec();
@@ -48,9 +75,26 @@ fn encode(users: &[u32], group: Option<u32>) -> Vec<u8> {
     list
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    /// What the kernel gives back is what it was given.
+    #[test]
+    fn the_access_of_a_file_is_told_from_the_file() {
+        let name = format!("shmipc.test.{:032x}", sys::random_u128().unwrap());
+        let mapping = crate::segment::Mapping::create(&name, 4096, 0).unwrap();
+        mapping.unlink();
+        let access =
+            |user| Access::of(mapping.file(), &sys::file_facts(mapping.file()).unwrap(), user);
+        assert_eq!(access(4001), Access::Closed);
+        mapping.admit(&[4001], None).unwrap();
+        assert_eq!((access(4001), access(4002)), (Access::Listed, Access::Open));
+        mapping.admit(&[4001, 4002], None).unwrap();
+        assert_eq!((access(4001), access(4002)), (Access::Open, Access::Open));
+        mapping.admit(&[4001], Some(7)).unwrap();
+        assert_eq!(access(4001), Access::Open);
+    }
 
     #[test]
     fn a_list_names_each_user_once_in_order_and_lets_nobody_else_in() {

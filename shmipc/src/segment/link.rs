@@ -7,7 +7,7 @@ mod modelled;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::{LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
+use super::{Candidate, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
 use crate::doorbell::Bell;
 #[cfg(not(loom))]
 use crate::foreign::Place;
@@ -53,14 +53,29 @@ pub(crate) enum BellId {
     ServerReplies = 3,
 }
 
-/// Why a link could not be taken on. Nobody reads the parts but debuggers: the client is told
-/// [`Refusal::BadLink`](crate::Refusal::BadLink).
+/// Why a link could not be taken on.
 #[derive(Debug)]
-#[allow(dead_code)]
 pub(crate) enum LinkFault {
     Segment(SegmentError),
+    /// More bytes than the server allows for one.
+    TooLarge {
+        length: usize,
+        maximum: usize,
+    },
     /// What no correct client writes.
     Damaged(&'static str),
+}
+
+impl std::fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Segment(error) => error.fmt(f),
+            Self::TooLarge { length, maximum } => {
+                write!(f, "its link takes {length} bytes, `max_link_memory` is {maximum}")
+            }
+            Self::Damaged(what) => write!(f, "its link has {what}"),
+        }
+    }
 }
 
 /// Whom a client offers its link to.
@@ -137,7 +152,7 @@ impl LinkSegment {
                 return Err(unsupported());
             }
         }
-        // After the last look by name: that closes a descriptor, which takes the sign away.
+        // The last thing before it is published: whoever finds the link finds who made it.
         liveness::sign(link.mapping.file(), CLIENT_PID_BYTE);
         link.publish();
         Ok(link)
@@ -164,18 +179,25 @@ impl LinkSegment {
     /// Opens a link that a client offers, takes the server's lock on it, and removes its name.
     ///
     /// `admits` says whether the server takes a link of who made this one; `fits`, whether it takes
-    /// one of these options, and is asked before the link's memory is reserved.
+    /// one of these options. Its memory is its client's to reserve: whoever offers a link without any
+    /// would have the server do that work, and wait for it.
     pub(crate) fn open(
         id: u128,
-        admits: impl Fn(&FileFacts) -> bool,
-        fits: impl Fn(&LinkOptions) -> bool,
+        admits: impl Fn(&Candidate<'_>) -> Result<(), SegmentError>,
+        fits: impl Fn(&LinkOptions) -> Result<(), LinkFault>,
     ) -> Result<Self, LinkFault> {
         #[cfg(loom)]
         if let Some(link) = Self::take_offered(id) {
             return Ok(link);
         }
         let name = link_name(id);
-        let mapping = Mapping::open(&name, PAGE, admits).map_err(LinkFault::Segment)?;
+        let is_reserved = |candidate: &Candidate<'_>| {
+            admits(candidate)?;
+            let FileFacts { reserved, length, .. } = *candidate.facts;
+            let reserves = reserved >= length;
+            if reserves { Ok(()) } else { Err(SegmentError::Unreserved { reserved, length }) }
+        };
+        let mapping = Mapping::open(&name, PAGE, is_reserved).map_err(LinkFault::Segment)?;
         let memory = mapping.place::<LinkMemory>(0).ok_or(LinkFault::Damaged("no header"))?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
@@ -184,12 +206,8 @@ impl LinkSegment {
         if length != options.segment_length() || constant(&words.length) != length as u64 {
             return Err(LinkFault::Damaged("a length that is not its geometry's"));
         }
-        if !fits(&options) {
-            return Err(LinkFault::Damaged("options that the server does not allow"));
-        }
+        fits(&options)?;
         crate::step::reach("hand-over.opened");
-        // A sparse file on a full file system would be a bus error later.
-        mapping.reserve().map_err(LinkFault::Segment)?;
         let locked = liveness::claim(mapping.file(), LINK_SERVER_BYTE).unwrap_or(false);
         if !locked || !liveness::is_alive(mapping.file(), LINK_CLIENT_BYTE) {
             return Err(LinkFault::Damaged("a client that is gone or a link that is taken"));

@@ -5,7 +5,7 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
-use super::SegmentError;
+use super::{Candidate, SegmentError};
 use crate::foreign::Place;
 use crate::liveness::Locks;
 use crate::sys::FileFacts;
@@ -17,6 +17,8 @@ const FACTS: FileFacts = FileFacts {
     links: 1,
     length: 0,
     reserved: 0,
+    mode: 0o600,
+    is_file: true,
     modified: std::time::UNIX_EPOCH,
 };
 
@@ -77,7 +79,7 @@ impl Mapping {
     pub(crate) fn open(
         _: &str,
         _: usize,
-        _: impl Fn(&FileFacts) -> bool,
+        _: impl Fn(&Candidate<'_>) -> Result<(), SegmentError>,
     ) -> Result<Self, SegmentError> {
         Err(SegmentError::Missing)
     }
@@ -91,10 +93,6 @@ impl Mapping {
     }
 
     pub(crate) fn reserve_first(&self, _: usize) -> Result<(), SegmentError> {
-        Ok(())
-    }
-
-    pub(crate) fn reserve(&self) -> Result<(), SegmentError> {
         Ok(())
     }
 
@@ -120,6 +118,10 @@ impl Mapping {
     }
 
     pub(crate) fn unlink(&self) {}
+
+    pub(crate) fn try_unlink(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     pub(crate) fn place<T>(&self, _: usize) -> Option<NonNull<T>> {
         None

@@ -19,9 +19,11 @@
 mod bind;
 #[cfg(loom)]
 mod modelled;
+mod slots;
+mod stale;
 mod view;
 
-pub(crate) use bind::{Offer, Registry, RegistryOptions};
+pub(crate) use bind::{Registry, RegistryOptions};
 #[cfg(loom)]
 pub(crate) use modelled::private;
 pub(crate) use view::{Obstacle, RegistryView, SlotClaim};
@@ -39,7 +41,7 @@ pub(crate) const MAXIMUM_LINKS: usize = READY_WORDS * 64;
 /// The summary's bit for a slot made ready.
 pub(super) const HAND_OVER_BIT: u64 = 1 << 63;
 /// Clients that can be in the middle of connecting at one time; more wait for their turn.
-pub(super) const SLOTS: usize = if cfg!(loom) { 1 } else { 64 };
+pub(crate) const SLOTS: usize = if cfg!(loom) { 1 } else { 64 };
 /// Most bytes in a schema.
 const MAXIMUM_SCHEMA: usize = 1 << 20;
 
@@ -79,7 +81,7 @@ pub(super) struct Slot {
     reserved: AtomicU32,
     /// Written by the holder: the link's id, high and low half.
     pub(super) link: [AtomicU64; 2],
-    /// Written by the server: the answer, one of the `ANSWER_*`, valid for `answered`.
+    /// Written by the server: the answer, `ANSWER_ACCEPTED` or a refusal's code, valid for `answered`.
     pub(super) answer: AtomicU32,
     reserved_too: AtomicU32,
     /// Written by the server: the link's id that it answers to.
@@ -90,10 +92,15 @@ pub(super) const REQUEST_NONE: u32 = 0;
 pub(super) const REQUEST_CLAIMED: u32 = 1;
 pub(super) const REQUEST_READY: u32 = 2;
 
+/// Any other answer is a refusal's code (`Refusal::to_code`).
 pub(super) const ANSWER_ACCEPTED: u32 = 1;
-pub(super) const ANSWER_TOO_MANY_LINKS: u32 = 2;
-pub(super) const ANSWER_BAD_LINK: u32 = 3;
-pub(super) const ANSWER_NOT_ADMITTED: u32 = 4;
+
+/// A link that a client offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) slot: usize,
+    pub(crate) link_id: u128,
+}
 
 /// Registry flag: frames carry checksums.
 pub(super) const FLAG_CHECKSUMS: u32 = 1;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::Server;
 use crate::admission::Admission;
 use crate::doorbell::Doorbell;
-use crate::error::{BindError, ConfigError};
+use crate::error::{BindError, ConfigError, Refused};
 use crate::link::Manner;
 use crate::message::ShmMessage;
 use crate::options::{
-    self, DEFAULT_DEADLINE, DEFAULT_MAX_MESSAGE, DEFAULT_MAX_QUEUED, DEFAULT_RING_SIZE,
-    LISTENER_STACK,
+    self, DEFAULT_DEADLINE, DEFAULT_MAX_LINK_MEMORY, DEFAULT_MAX_MESSAGE, DEFAULT_MAX_QUEUED,
+    DEFAULT_RING_SIZE, LISTENER_STACK,
 };
 use crate::ring::MAXIMUM_CAPACITY;
 use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
@@ -21,8 +21,6 @@ use crate::wait;
 
 /// Links that a server takes where the user chose no limit.
 const DEFAULT_MAX_LINKS: usize = 256;
-/// Shared memory for each link where the user chose no limit.
-const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
 
 /// Frames of the library's own are taken up to this size even where messages may not be so large.
 const LEAST_MESSAGE: u64 = 2048;
@@ -53,6 +51,9 @@ pub(crate) struct Settings {
     pub(crate) hook: Option<Hook>,
 }
 
+/// Is told of clients that were not taken on.
+pub(super) type OnRefused = Box<dyn FnMut(&Refused) + Send>;
+
 /// A server's options; [`bind`](Self::bind) takes the name.
 ///
 /// | option | default | range |
@@ -63,6 +64,7 @@ pub(crate) struct Settings {
 /// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | what the rings take, to 5 GiB |
 /// | [`max_queued`](Self::max_queued) | 4 MiB | 1 KiB to 4 GiB |
 /// | [`admit`](Self::admit) | [`Admission::SameUser`] | |
+/// | [`on_refused`](Self::on_refused) | nobody is told | |
 /// | [`deadline`](Self::deadline) | 5 s | above zero |
 /// | [`back_pressure`](Self::back_pressure) | [`BackPressure::DropAndCount`] | |
 /// | [`spin`](Self::spin) | 50 µs; zero on one processor | up to 1 s |
@@ -90,6 +92,7 @@ pub(crate) struct Settings {
 pub struct ServerBuilder<P> {
     name: String,
     settings: Settings,
+    on_refused: Option<OnRefused>,
     protocol: PhantomData<fn(P)>,
 }
 
@@ -114,7 +117,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
             max_link_memory: DEFAULT_MAX_LINK_MEMORY,
             hook: None,
         };
-        Self { name: name.into(), settings, protocol: PhantomData }
+        Self { name: name.into(), settings, on_refused: None, protocol: PhantomData }
     }
 
     /// Bytes in each of a link's four rings, where the client chooses no other size. Larger messages
@@ -154,7 +157,25 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Most clients at a time. A client beyond is refused with
+    /// Calls `tell` for every client that is not taken on, with the exact cause: the client itself is told no
+    /// more than a [`Refusal`](crate::Refusal). On the listener's thread, so others wait meanwhile; a panic in
+    /// it is ignored. Whoever may connect decides how often: do not let a log grow without bound.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Server, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+    /// let server = Server::<Calc>::builder("calc").on_refused(|refused| eprintln!("{refused}")).bind()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_refused(mut self, tell: impl FnMut(&Refused) + Send + 'static) -> Self {
+        self.on_refused = Some(Box::new(tell));
+        self
+    }
+
+    /// Most clients at a time. Each link takes up to two file descriptors of this process, so that a
+    /// thousand links want a higher limit than is usual (`ulimit -n`). A client beyond is refused with
     /// [`Refusal::TooManyLinks`](crate::Refusal::TooManyLinks).
     pub fn max_links(mut self, links: usize) -> Self {
         self.settings.registry.max_links = links;
@@ -235,7 +256,14 @@ impl<P: ShmMessage> ServerBuilder<P> {
         links.saturating_mul(link).saturating_add((2 << 20) + LISTENER_STACK as u64)
     }
 
-    /// Takes the name.
+    /// Takes the name, as this process's effective user: a process that changes its user does so before, or
+    /// it cannot remove the name at the end ([`ServeError::NameLeft`](crate::ServeError::NameLeft)), and its
+    /// clients must be of its new user, be admitted, and trust the first one
+    /// ([`ClientBuilder::server_user`](crate::ClientBuilder::server_user)).
+    ///
+    /// Should the name's file be removed while the server lives (`rm`, a log-out with `RemoveIPC=yes`), it
+    /// is there again within a second, and links stand as they were. If another server took the name
+    /// before, this one stops ([`ServeError::NameLost`](crate::ServeError::NameLost)).
     ///
     /// # Errors
     /// [`BindError`]: an option is out of range, the name cannot be one, a live server has it,
@@ -244,7 +272,13 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self.check()?;
         let registry =
             Registry::bind::<P>(&self.name, &self.settings.registry, &self.settings.admission)?;
-        Ok(Server { registry, settings: self.settings, protocol: PhantomData })
+        crate::segment::sweep(self.settings.hook.clone());
+        Ok(Server {
+            registry,
+            settings: self.settings,
+            on_refused: self.on_refused,
+            protocol: PhantomData,
+        })
     }
 
     fn check(&self) -> Result<(), ConfigError> {

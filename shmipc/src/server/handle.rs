@@ -27,9 +27,23 @@ pub(super) struct Shared {
     /// What the last broadcast used, for the next.
     broadcasting: Mutex<Broadcasting>,
     stop: AtomicBool,
-    /// Whether the listener has ended, with what it panicked, if it did.
-    ended: Mutex<Option<Result<(), String>>>,
+    /// Whether the listener has ended, and what went wrong, if something did.
+    ended: Mutex<Option<Result<(), End>>>,
     ending: Condvar,
+}
+
+/// What went wrong with a listener.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    Panicked(String),
+    /// Another server, of this pid, took the name.
+    NameLost {
+        pid: u32,
+    },
+    /// The name could not be removed; the system's code.
+    NameLeft {
+        code: i32,
+    },
 }
 
 /// Memory of one broadcast.
@@ -98,17 +112,19 @@ impl Shared {
     }
 
     /// Gives the name free, though handles may keep the rest alive for longer.
-    pub(super) fn release_name(&self) {
-        self.registry.release();
+    pub(super) fn release_name(&self) -> Result<(), End> {
+        self.registry
+            .release()
+            .map_err(|error| End::NameLeft { code: error.raw_os_error().unwrap_or(0) })
     }
 
-    pub(super) fn set_ended(&self, how: Result<(), String>) {
+    pub(super) fn set_ended(&self, how: Result<(), End>) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
         self.ending.notify_all();
     }
 
     /// Waits until the listener has ended; `None`: it has not within `patience`.
-    pub(super) fn wait_ended(&self, patience: Option<Duration>) -> Option<Result<(), String>> {
+    pub(super) fn wait_ended(&self, patience: Option<Duration>) -> Option<Result<(), End>> {
         let started = Instant::now();
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

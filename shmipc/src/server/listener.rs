@@ -8,17 +8,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::handle::{ServerHandle, Shared};
+use super::builder::OnRefused;
+use super::doors::Doors;
+use super::handle::{End, ServerHandle, Shared};
+use super::refusal;
 use crate::context::Context;
 use crate::dispatch::Service;
-use crate::error::{Departure, Refusal};
+use crate::error::{BindError, Departure, Refused};
 use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::panics::caught;
-use crate::segment::SegmentError;
+use crate::segment::Candidate;
 use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
-use crate::segment::registry::Offer;
+use crate::segment::registry::{Offer, Registry};
 use crate::session::{Progress, Session};
 use crate::sync::{Fault, broken};
 use crate::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
@@ -33,6 +36,15 @@ pub(super) struct Listener<P: ShmMessage> {
     /// Empty between two rounds; kept so that being woken allocates nothing.
     found: Vec<usize>,
     last_id: u64,
+    /// Whether clients may have offered links that were not looked at, and the slot of the last one that was.
+    offered: bool,
+    last_slot: usize,
+    /// Other registries of this server: see there.
+    doors: Doors,
+    /// Is told whom this server does not take on.
+    on_refused: Option<OnRefused>,
+    /// Why the server ends that nobody stopped.
+    lost: Option<End>,
     /// When the slow round (dead claimers, deaths that nobody told) was made.
     slow_round: Instant,
     /// Turns of the loop, for a look at the clock once in a while.
@@ -54,16 +66,28 @@ impl<P: ShmMessage> Listener<P> {
             active: Vec::new(),
             found: Vec::new(),
             last_id: 0,
+            offered: false,
+            last_slot: 0,
+            doors: Doors::default(),
+            on_refused: None,
+            lost: None,
             slow_round: Instant::now(),
             turns: 0,
         }
+    }
+
+    /// Has clients that are not taken on told.
+    pub(super) fn telling(mut self, on_refused: Option<OnRefused>) -> Self {
+        self.on_refused = on_refused;
+        self
     }
 
     pub(super) fn run(mut self) {
         let ran = caught(|| {
             while !self.shared.is_stopping() {
                 self.look_for_ready();
-                if !self.serve_active() && !self.spin() && self.park_active() {
+                let busy = self.serve_active() || self.offered;
+                if !busy && !self.spin() && self.park_active() {
                     self.sleep();
                 }
                 self.slow_round();
@@ -79,34 +103,58 @@ impl<P: ShmMessage> Listener<P> {
             std::mem::forget(self);
             return;
         }
-        let shared = self.shared.clone();
+        let (shared, lost) = (self.shared.clone(), self.lost.take());
         // The handler goes before the end is told: `stop` means that it is gone.
         let dropped = caught(|| drop(self));
-        let how = ran.and(closed).and(dropped);
-        shared.release_name();
-        shared.set_ended(how);
+        let how = ran.and(closed).and(dropped).map_err(End::Panicked);
+        let left = shared.release_name();
+        shared.set_ended(how.and(lost.map_or(Ok(()), Err)).and(left));
     }
 
-    /// Makes links active that asked for it, and takes offered ones on.
+    /// Makes links active that asked for it, and takes an offered one on. One a turn: opening it is work, and
+    /// whoever offers many is not to keep those waiting who have a link.
     fn look_for_ready(&mut self) {
-        if !self.shared.registry.has_ready() {
-            return;
+        if self.shared.registry.has_ready() {
+            let mut ready = std::mem::take(&mut self.found);
+            self.offered |= self.shared.registry.take_ready(|index| ready.push(index));
+            self.activate_all(ready);
         }
-        let registry = self.shared.registry.clone();
-        let mut ready = std::mem::take(&mut self.found);
-        let offered = registry.take_ready(|index| ready.push(index));
-        self.activate_all(ready);
-        if offered {
-            for offer in registry.offers() {
-                let answer = self.take_on(offer);
-                registry.answer(offer, answer.as_ref().map(|_| ()));
-                if let Ok(index) = answer {
-                    // After the answer: who is woken by the bell looks for it once and sleeps on.
-                    if !broken(Fault::AnswerRungEarly) {
-                        self.tell_answer(index);
-                    }
-                    self.welcome(index);
+        if self.offered {
+            let first = self.shared.registry.clone();
+            let (offer, more) = first.next_offer(self.last_slot);
+            self.offered = more;
+            if let Some(offer) = offer {
+                self.last_slot = offer.slot;
+                self.offered |= self.doors.newest().is_some();
+                self.consider(&first, offer);
+            } else if let Some((door, number, offer)) = self.doors.next_offer() {
+                self.offered = true;
+                if let Some(index) = self.consider(&door, offer) {
+                    self.doors.came(index, number);
                 }
+            }
+        }
+    }
+
+    /// Takes a link on or not, and tells its client. Gives its index.
+    fn consider(&mut self, registry: &Registry, offer: Offer) -> Option<usize> {
+        let taken = self.take_on(registry.owner(), offer);
+        registry.answer(offer, taken.as_ref().map(|_| ()).map_err(|refused| &refused.refusal));
+        match taken {
+            Ok(index) => {
+                // After the answer: who is woken by the bell looks for it once and sleeps on.
+                if !broken(Fault::AnswerRungEarly) {
+                    self.tell_answer(index);
+                }
+                self.welcome(index);
+                Some(index)
+            }
+            Err(refused) => {
+                if let Some(tell) = &mut self.on_refused {
+                    // Its own business; the server's is to go on.
+                    drop(caught(|| tell(&refused)));
+                }
+                None
             }
         }
     }
@@ -228,8 +276,11 @@ impl<P: ShmMessage> Listener<P> {
             return;
         }
         self.slow_round = Instant::now();
-        self.shared.registry.publish();
-        self.shared.registry.reap_slots();
+        for registry in self.doors.registries().chain([&self.shared.registry]) {
+            registry.publish();
+            registry.reap_slots();
+        }
+        self.keep_name();
         let mut wanting = std::mem::take(&mut self.found);
         let sessions = self.sessions.iter_mut().enumerate();
         wanting.extend(
@@ -240,34 +291,61 @@ impl<P: ShmMessage> Listener<P> {
         self.activate_all(wanting);
     }
 
-    /// Opens an offered link. Gives its index.
-    fn take_on(&mut self, offer: Offer) -> Result<usize, Refusal> {
+    /// Sees to it that the name leads here, or ends the server if it leads to another one.
+    fn keep_name(&mut self) {
+        self.doors.close_unused();
+        let newest = self.doors.newest().unwrap_or(&self.shared.registry);
+        if newest.is_named() || !self.doors.has_room() {
+            return;
+        }
+        match newest.bind_again(&self.shared.settings.admission) {
+            // Where no thread can be had now, the next round tries again.
+            Ok(door) => {
+                let hook = self.shared.settings.hook.clone();
+                drop(self.doors.open(door, &self.shared.registry, hook));
+            }
+            Err(BindError::AlreadyServed { pid, .. }) if pid != 0 => {
+                self.lost = Some(End::NameLost { pid });
+                self.shared.stop();
+            }
+            // No room now, or no descriptor: as above.
+            Err(_) => {}
+        }
+    }
+
+    /// Opens an offered link. Gives its index. `owner`: the user who bound the name.
+    fn take_on(&mut self, owner: u32, offer: Offer) -> Result<usize, Refused> {
         let settings = &self.shared.settings;
         let free = self.sessions.iter().position(Option::is_none);
         let index = free.unwrap_or(self.sessions.len());
         if index >= settings.registry.max_links {
-            return Err(Refusal::TooManyLinks);
+            return Err(refusal::too_many(settings.registry.max_links));
         }
-        // Before anything is reserved or run on the link's memory.
+        let admits = |link: &Candidate<'_>| settings.admission.check_link(link, owner);
+        // Before anything is run on the link's memory.
         let fits = |options: &LinkOptions| {
-            options.segment_length() <= settings.max_link_memory
-                && options.max_message <= settings.registry.max_message
+            let (length, maximum) = (options.segment_length(), settings.max_link_memory);
+            let fits = options.max_message <= settings.registry.max_message
                 && options.doorbell == settings.registry.doorbell
-                && options.fingerprint == P::FINGERPRINT
+                && options.fingerprint == P::FINGERPRINT;
+            match fits {
+                true if length <= maximum => Ok(()),
+                true => Err(LinkFault::TooLarge { length, maximum }),
+                false => Err(LinkFault::Damaged("options that this server does not allow")),
+            }
         };
-        let segment =
-            LinkSegment::open(offer.link_id, |facts| settings.admission.admits(facts), fits)
-                .map_err(|fault| match fault {
-                    LinkFault::Segment(SegmentError::OtherUser { .. }) => Refusal::NotAdmitted,
-                    _ => Refusal::BadLink,
-                })?;
+        let segment = LinkSegment::open(offer.link_id, admits, fits)
+            .map_err(|fault| refusal::told(&fault, &settings.admission, owner))?;
         let id = self.last_id + 1;
         let attention = Attention::Local(self.shared.registry.clone(), index);
         segment.accept(index, id);
         crate::step::reach("hand-over.accepted");
+        let hook = settings.hook.clone();
         let (link, inbound) =
-            Link::new(segment, id, attention, settings.manner, settings.hook.clone())
-                .map_err(|_| Refusal::BadLink)?;
+            Link::new(segment, id, attention, settings.manner, hook).map_err(|_| {
+                let fault = LinkFault::Damaged("no room for its lanes");
+                refusal::told(&fault, &settings.admission, owner)
+            })?;
         self.last_id = id;
         self.shared.links().insert(id, link.clone());
         let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
@@ -314,6 +392,7 @@ impl<P: ShmMessage> Listener<P> {
         let Some(session) = self.sessions.get_mut(index).and_then(Option::take) else {
             return;
         };
+        self.doors.left(index);
         crate::step::reach("reap.departed");
         let link = session.link();
         link.close(&Goodbye::Closed, departure.clone());

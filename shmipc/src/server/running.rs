@@ -1,12 +1,14 @@
 //! A server that serves.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::handle::{ServerHandle, Shared};
+use super::builder::OnRefused;
+use super::handle::{End, ServerHandle, Shared};
 use super::listener::Listener;
 use crate::dispatch::Service;
 use crate::error::ServeError;
@@ -53,8 +55,9 @@ impl<P: ShmMessage> Running<P> {
     pub(super) fn start(
         shared: Arc<Shared>,
         service: Box<dyn Service<P>>,
+        on_refused: Option<OnRefused>,
     ) -> Result<Self, ServeError> {
-        let listener = Listener::new(shared.clone(), service);
+        let listener = Listener::new(shared.clone(), service).telling(on_refused);
         let hook = shared.settings.hook.clone();
         let listener = spawn(Purpose::Listener, hook, move || listener.run());
         let listener = listener.map_err(ServeError::Thread)?;
@@ -71,7 +74,9 @@ impl<P: ShmMessage> Running<P> {
     /// handlers it returns at once.
     ///
     /// # Errors
-    /// [`ServeError::Panicked`]: the listener ended by a panic of its own.
+    /// [`ServeError::Panicked`]: the listener ended by a panic of its own. [`ServeError::NameLost`]: the
+    /// name's file was removed, and another server took the name. [`ServeError::NameLeft`]: the name could
+    /// not be given free.
     pub fn join(mut self) -> Result<(), ServeError> {
         self.check_own()?;
         if self.is_own_thread() {
@@ -88,7 +93,7 @@ impl<P: ShmMessage> Running<P> {
     ///
     /// # Errors
     /// [`ServeError::StillRunning`]: a handler did not return in time; the listener is left to end
-    /// with it. [`ServeError::Panicked`]: the listener ended by a panic of its own.
+    /// with it. And those of [`join`](Self::join).
     pub fn stop(mut self) -> Result<(), ServeError> {
         self.stop_within(STOP_PATIENCE)
     }
@@ -123,14 +128,22 @@ impl<P: ShmMessage> Running<P> {
         own == Some(thread::current().id())
     }
 
-    fn finish(&mut self, ended: Option<Result<(), String>>) -> Result<(), ServeError> {
+    fn finish(&mut self, ended: Option<Result<(), End>>) -> Result<(), ServeError> {
         if let Some(listener) = self.listener.take() {
             // It told its end just before, so this takes no time; a panic was told too.
             drop(listener.join());
         }
+        let name = || self.shared.registry.name().to_owned();
         match ended {
-            Some(Err(text)) => Err(ServeError::Panicked(text)),
-            _ => Ok(()),
+            Some(Err(End::Panicked(text))) => Err(ServeError::Panicked(text)),
+            Some(Err(End::NameLost { pid })) => Err(ServeError::NameLost { name: name(), pid }),
+            Some(Err(End::NameLeft { code })) => Err(ServeError::NameLeft {
+                name: name(),
+                uid: self.shared.registry.owner(),
+                own_uid: crate::sys::effective_uid(),
+                source: io::Error::from_raw_os_error(code),
+            }),
+            Some(Ok(())) | None => Ok(()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `crowd counts NAME` counts events, and says "DELIVERED MISSED" for each line of input;
 //! `crowd greedy NAME SIZE` asks for replies of so many bytes and waits for none;
 //! `crowd flood NAME SIZE` sends notices of so many bytes without end;
+//! `crowd offers NAME BYTES` offers links of so many bytes that have no memory, in all slots, without end;
 //! `crowd many NAME COUNT` is so many clients, which talk a little and then are quiet.
 
 use std::error::Error;
@@ -11,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shmipc::{CallError, Client};
+use shmipc_tests::hostile::link::{self, PATIENCE, Plan};
+use shmipc_tests::hostile::raw::wait_for;
+use shmipc_tests::hostile::registry::Registry;
 use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -22,6 +26,7 @@ fn main() -> Outcome {
         ["counts", name] => counts(name),
         ["greedy", name, size] => greedy(name, size.parse()?),
         ["flood", name, size] => flood(name, size.parse()?),
+        ["offers", name, bytes] => offers(name, bytes.parse()?),
         ["many", name, count] => many(name, count.parse()?),
         other => Err(format!("what is {other:?}?").into()),
     }
@@ -66,6 +71,29 @@ fn flood(name: &str, size: usize) -> Outcome {
     println!("ready");
     loop {
         client.send(&message)?;
+    }
+}
+
+fn offers(name: &str, bytes: usize) -> Outcome {
+    let server = Registry::open(name)?;
+    let plan = Plan { sparse: true, ..Plan::rings(1 << 30).within(bytes) };
+    let slots: Vec<usize> = std::iter::from_fn(|| server.claim()).collect();
+    println!("ready");
+    loop {
+        let links: Vec<_> = slots
+            .iter()
+            .map(|slot| {
+                let id = u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..));
+                Ok((*slot, id, link::make(&server, id, plan)?))
+            })
+            .collect::<Result<_, std::io::Error>>()?;
+        links.iter().for_each(|(slot, id, _)| server.offer(*slot, *id));
+        for (slot, id, _) in &links {
+            let answered = wait_for(PATIENCE, || server.answer(*slot, *id));
+            // Where it was taken on, it has no name any more.
+            let _ = std::fs::remove_file(link::path(*id));
+            answered.ok_or("no answer")?;
+        }
     }
 }
 

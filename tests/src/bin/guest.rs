@@ -91,10 +91,17 @@ fn serve(name: &str, options: &[&str]) -> Outcome {
             return Ok(());
         }
     };
+    if let Some(uid) = number(options, "later")? {
+        become_user(&[&format!("uid={uid}")])?;
+    }
     let running = server.serve(Doorkeeper::default())?;
     println!("ready");
-    wait_for_end_of_input();
-    Ok(running.stop()?)
+    // A line is as good as its end.
+    stdin().lock().lines().next();
+    if let Err(error) = running.stop() {
+        println!("{error}");
+    }
+    Ok(())
 }
 
 fn builder(name: &str, options: &[&str]) -> Result<ClientBuilder<Identity>, Box<dyn Error>> {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use shmipc_tests::hostile::conduct::{self, Wanted};
-use shmipc_tests::hostile::{attacker, honest, reverse, serve};
+use shmipc_tests::hostile::{attacker, honest, reverse, serve, users};
 
 #[derive(Debug, Parser)]
 #[command(about = "Attacks a server with hostile peers, and a client with a hostile server")]
@@ -49,6 +49,12 @@ enum Role {
     HostileServer { name: String, seed: u64 },
     #[command(hide = true)]
     Victim { name: String, sessions: u64 },
+    #[command(hide = true)]
+    Doorkeep { name: String },
+    #[command(hide = true)]
+    HardLink { from: PathBuf, to: PathBuf },
+    #[command(hide = true)]
+    Forge { name: String, uid: u32, made: String, id: String },
 }
 
 fn main() -> ExitCode {
@@ -79,6 +85,11 @@ fn play(role: &Role) -> Result<(), Box<dyn Error>> {
         }
         Role::HostileServer { name, seed } => reverse::serve(name, *seed),
         Role::Victim { name, sessions } => reverse::victim(name, *sessions),
+        Role::Doorkeep { name } => users::doorkeep(name),
+        Role::HardLink { from, to } => users::hard_link(from, to),
+        Role::Forge { name, uid, made, id } => {
+            users::forge(name, *uid, made, u128::from_str_radix(id, 16)?)
+        }
     }
 }
 

@@ -129,6 +129,10 @@ pub fn run(program: &str, wanted: Wanted) -> Result<Report, Box<dyn Error>> {
     if let Err(fault) = forward(program, &name, wanted, &mut report) {
         report.faults.push(fault);
     }
+    match super::users::run(program) {
+        Ok(account) => report.users = account,
+        Err(fault) => report.faults.push(fault),
+    }
     if wanted.reverse > 0 {
         match reverse(program, &format!("{name}-reverse"), wanted) {
             Ok(account) => report.reverse = account,

@@ -79,6 +79,8 @@ pub mod registry {
     pub const ACCEPTED: u32 = 1;
     pub const HAND_OVER: u64 = 1 << 63;
     pub const SERVER_BYTE: i64 = 0;
+    /// Held beside the server's by who cleans up after a dead one.
+    pub const CLEANER_BYTE: i64 = 8;
     pub const FIRST_SLOT_BYTE: i64 = 16;
 }
 

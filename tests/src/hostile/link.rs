@@ -19,6 +19,8 @@ pub struct Plan {
     pub max_message: usize,
     pub flags: u32,
     pub pid: u32,
+    /// Whether its memory is left out.
+    pub sparse: bool,
 }
 
 impl Plan {
@@ -31,10 +33,23 @@ impl Plan {
             max_message: 0,
             flags: link::FLAG_CHECKSUMS,
             pid: std::process::id(),
+            sparse: false,
         }
     }
 
-    fn length(&self) -> usize {
+    /// With rings halved until all of it fits.
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        while self.length() > bytes {
+            self.message_ring /= 2;
+            self.reply_ring /= 2;
+        }
+        self
+    }
+
+    /// Bytes in its file.
+    #[must_use]
+    pub fn length(&self) -> usize {
         link::RINGS + 2 * self.message_ring + 2 * self.reply_ring
     }
 }
@@ -69,7 +84,16 @@ pub fn path(id: u128) -> PathBuf {
 /// # Errors
 /// Shared memory is full.
 pub fn make(server: &Registry, id: u128, plan: Plan) -> std::io::Result<Raw> {
-    let raw = Raw::create(&path(id), plan.length())?;
+    let raw = match plan.sparse {
+        true => Raw::create_sparse(&path(id), plan.length())?,
+        false => Raw::create(&path(id), plan.length())?,
+    };
+    write_header(server, &raw, plan);
+    Ok(raw)
+}
+
+/// Writes an honest header into a file of the right length, and takes the client's lock.
+pub fn write_header(server: &Registry, raw: &Raw, plan: Plan) {
     let max_message = match plan.max_message {
         0 => server.raw.get64(registry::MAX_MESSAGE),
         bytes => bytes as u64,
@@ -85,7 +109,6 @@ pub fn make(server: &Registry, id: u128, plan: Plan) -> std::io::Result<Raw> {
     raw.set64(link::MAGIC, layout::MAGIC);
     raw.set32(link::VERSION, layout::VERSION);
     let _ = raw.lock(link::CLIENT_BYTE);
-    Ok(raw)
 }
 
 impl Link {
@@ -93,6 +116,11 @@ impl Link {
     pub fn hand_over(server: &Registry, id: u128, plan: Plan, spoil: impl FnOnce(&Raw)) -> Handed {
         let Ok(raw) = make(server, id, plan) else { return Handed::Ignored };
         spoil(&raw);
+        Self::offer(server, id, plan, raw)
+    }
+
+    /// Hands a link over that was made already.
+    pub fn offer(server: &Registry, id: u128, plan: Plan, raw: Raw) -> Handed {
         let mut made =
             Self { raw, rings: (plan.message_ring, plan.reply_ring), index: 0, path: path(id) };
         let Some(slot) = wait_for(PATIENCE, || server.claim()) else {

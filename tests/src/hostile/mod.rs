@@ -21,3 +21,4 @@ pub mod registry;
 pub mod report;
 pub mod reverse;
 pub mod serve;
+pub mod users;

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, fcntl, posix_fallocate};
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -36,14 +36,35 @@ impl Raw {
         Self::of(OpenOptions::new().read(true).write(true).open(path)?)
     }
 
-    /// Makes a file of `length` zeros.
+    /// Makes a file of `length` zeros, whose memory is reserved.
     ///
     /// # Errors
     /// It exists, or there is no room.
     pub fn create(path: &Path, length: usize) -> io::Result<Self> {
+        let raw = Self::create_sparse(path, length)?;
+        posix_fallocate(&raw.file, 0, length as i64)?;
+        Ok(raw)
+    }
+
+    /// Makes a file of `length` zeros that has no memory yet.
+    ///
+    /// # Errors
+    /// It exists.
+    pub fn create_sparse(path: &Path, length: usize) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
         file.set_len(length as u64)?;
+        Self::of(file)
+    }
+
+    /// Makes an existing file `length` bytes long, with memory for all of them, and maps it.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing, or there is no room.
+    pub fn take_over(path: &Path, length: usize) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.set_len(length as u64)?;
+        posix_fallocate(&file, 0, length as i64)?;
         Self::of(file)
     }
 
@@ -132,21 +153,12 @@ impl Raw {
     /// Takes the lock of one byte for this open file. `false`: somebody else has it.
     #[must_use]
     pub fn lock(&self, byte: i64) -> bool {
-        self.set_lock(byte, libc::F_WRLCK)
+        set_lock(&self.file, byte, libc::F_WRLCK)
     }
 
     /// Gives it back.
     pub fn unlock(&self, byte: i64) {
-        self.set_lock(byte, libc::F_UNLCK);
-    }
-
-    fn set_lock(&self, byte: i64, kind: i32) -> bool {
-        // SAFETY: plain numbers, for which zero is a value.
-        let mut range: libc::flock = unsafe { std::mem::zeroed() };
-        range.l_type = kind as i16;
-        range.l_start = byte;
-        range.l_len = 1;
-        fcntl(&self.file, FcntlArg::F_OFD_SETLK(&range)).is_ok()
+        set_lock(&self.file, byte, libc::F_UNLCK);
     }
 
     /// Rings a futex doorbell.
@@ -167,6 +179,21 @@ impl Drop for Raw {
         // SAFETY: mapped by `of`, of this length, and nobody has a reference into it any more.
         let _ = unsafe { munmap(self.memory.cast(), self.length) };
     }
+}
+
+/// Takes the lock of one byte of an open file. `false`: somebody else has it.
+#[must_use]
+pub fn lock(file: &File, byte: i64) -> bool {
+    set_lock(file, byte, libc::F_WRLCK)
+}
+
+fn set_lock(file: &File, byte: i64, kind: i32) -> bool {
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_type = kind as i16;
+    range.l_start = byte;
+    range.l_len = 1;
+    fcntl(file, FcntlArg::F_OFD_SETLK(&range)).is_ok()
 }
 
 /// Looks again and again until `found` or the time is up.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attacker::Tally;
 use super::honest::Account;
 use super::reverse::Account as Victim;
+use super::users::Account as Users;
 
 /// What a process holds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub struct Report {
     pub leaked_names: u64,
     /// A hostile server against an honest client.
     pub reverse: Victim,
+    /// Users who would pass for others.
+    pub users: Users,
     /// Everything that should not have been.
     pub faults: Vec<String>,
 }
@@ -99,6 +102,13 @@ impl Report {
                 reverse.calls_failed,
                 reverse.slowest_ms
             ),
+            match self.users.skipped {
+                true => "users who would pass for others: needs root, not tried".into(),
+                false => format!(
+                    "users who would pass for others: {} refused, {} honest let in",
+                    self.users.refused, self.users.honest
+                ),
+            },
             format!("faults: {}", self.faults.len()),
         ]);
         lines.extend(self.faults.iter().map(|fault| format!("  {fault}")));

@@ -1,5 +1,7 @@
 //! The calls that wait, and what came for them.
 
+use std::collections::VecDeque;
+
 use crate::link::inbound::Inbound;
 use crate::note::Failure;
 use crate::sync::{self, Thread};
@@ -7,6 +9,9 @@ use crate::sync::{self, Thread};
 /// Replies' memory kept for callers whose reply another thread takes: so many, each of so many bytes.
 const KEPT_REPLIES: usize = 4;
 const KEPT_REPLY: usize = 8 << 10;
+
+/// Calls kept whose answers may still come.
+const KEPT_ABANDONED: usize = 1024;
 
 pub(super) struct Table {
     /// The last id given out; 0 is none.
@@ -18,8 +23,8 @@ pub(super) struct Table {
     pub(super) rejections: Vec<Failure>,
     /// Memory for replies that their callers do not take themselves.
     pub(super) spare: Vec<Vec<u8>>,
-    /// Calls that ended by their deadline and whose answers may still come.
-    pub(super) abandoned: Vec<u32>,
+    /// Calls that ended by their deadline and whose answers may still come, the oldest first.
+    pub(super) abandoned: VecDeque<u32>,
     /// Whether a thread sees to those.
     pub(super) reaping: bool,
 }
@@ -46,9 +51,18 @@ impl Table {
             reader: Some(Box::new(reader)),
             rejections: Vec::new(),
             spare: Vec::new(),
-            abandoned: Vec::new(),
+            abandoned: VecDeque::new(),
             reaping: false,
         }
+    }
+
+    /// Remembers that an answer may come that nobody waits for. A peer that never answers may make that many:
+    /// the oldest are forgotten, as answers come in the order of their requests.
+    pub(super) fn abandon(&mut self, call_id: u32) {
+        if self.abandoned.len() == KEPT_ABANDONED {
+            self.abandoned.pop_front();
+        }
+        self.abandoned.push_back(call_id);
     }
 
     pub(super) fn copy(&mut self, payload: &[u8]) -> Vec<u8> {

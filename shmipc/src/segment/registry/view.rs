@@ -4,7 +4,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::bind::{mark_ready, remove_link_name, remove_stale_mapping, summon};
+use super::bind::{mark_ready, summon};
+use super::stale::{remove_link_name, remove_stale_mapping};
 use super::*;
 use crate::codec;
 use crate::doorbell::{Bell, Doorbell};
@@ -13,7 +14,7 @@ use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::options;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::segment::link::ServerIdentity;
-use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant};
+use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant, of_user};
 use crate::sync::{Fault, Ordering, broken, fence};
 use crate::sys;
 
@@ -68,6 +69,10 @@ impl RegistryView {
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
         let facts = mapping.facts();
+        if facts.mode & 0o007 != 0 {
+            let what = "everybody may write it, which no server of this library allows".into();
+            return Err(Obstacle::Damaged { what });
+        }
         if facts.links != 1 && facts.uid != sys::effective_uid() {
             let what = "it has a second name, which may be another server's: somebody who is admitted \
                         to it may have given it";
@@ -77,8 +82,9 @@ impl RegistryView {
         check_protocol::<P>(&mapping, words)?;
         let options = read_options(words)?;
         // Where others than its own user may connect, a server rings by futex: the system's own code
-        // must not run on memory that another user can write.
-        if options.doorbell == Doorbell::Event && mapping.facts().uid != sys::effective_uid() {
+        // must not run on memory that another user can write, whoever made it.
+        let is_closed = facts.uid == sys::effective_uid() && facts.mode & 0o077 == 0;
+        if options.doorbell == Doorbell::Event && !is_closed {
             return Err(Obstacle::NotAdmitted);
         }
         // SAFETY: a field of the memory checked above; if it is an event, its owner is this user, and
@@ -204,9 +210,7 @@ impl SlotClaim<'_> {
         fence(Ordering::Acquire);
         Some(match self.slot.answer.load(Ordering::Relaxed) {
             ANSWER_ACCEPTED => Ok(()),
-            ANSWER_TOO_MANY_LINKS => Err(Refusal::TooManyLinks),
-            ANSWER_NOT_ADMITTED => Err(Refusal::NotAdmitted),
-            _ => Err(Refusal::BadLink),
+            code => Err(Refusal::from_code(code)),
         })
     }
 }
@@ -220,8 +224,7 @@ impl Drop for SlotClaim<'_> {
 }
 
 fn attach(segment_name: &str, trusted_uid: u32) -> Result<Mapping, Obstacle> {
-    let trusted = |facts: &sys::FileFacts| facts.uid == trusted_uid;
-    match Mapping::open(segment_name, size_of::<RegistryMemory>(), trusted) {
+    match Mapping::open(segment_name, size_of::<RegistryMemory>(), of_user(trusted_uid)) {
         Ok(mapping) => Ok(mapping),
         // The right one, and closed to this user.
         Err(SegmentError::OtherUser { uid }) if uid == trusted_uid => Err(Obstacle::NotAdmitted),

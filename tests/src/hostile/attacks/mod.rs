@@ -2,6 +2,8 @@
 
 mod frames;
 mod links;
+mod names;
+mod offers;
 mod payloads;
 mod registries;
 mod sleepers;
@@ -70,6 +72,8 @@ pub const ATTACKS: &[(&str, u32, Attack)] = &[
     ("registry's header", 1, registries::header),
     ("sleepers moved", 3, sleepers::moved),
     ("wake-ups blocked", 2, sleepers::blocked),
+    ("a name swapped for a leased file", 1, names::swapped),
+    ("links without memory", 1, offers::sparse),
 ];
 
 /// The attack that a random number chooses.
