@@ -4,6 +4,7 @@
 pub mod counted;
 pub mod counting;
 pub mod deed;
+pub mod doer;
 pub mod guest;
 pub mod handler;
 pub mod hostile;

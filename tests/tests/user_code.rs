@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use shmipc::{CallError, Client, Peer, Running, SendError, Server, ServerHandle};
-use shmipc_tests::deed::{Deed, News, NewsClient, Spot, Trap, Work, WorkClient, Worker, word};
-use shmipc_tests::process::PeerProcess;
+use shmipc_tests::deed::{Deed, News, NewsClient, Spot, Trap, Work, WorkClient, Worker};
+use shmipc_tests::doer::Doer;
 use shmipc_tests::{Watchdog, unique_name};
 
 const DOER: &str = env!("CARGO_BIN_EXE_doer");
@@ -23,53 +23,6 @@ fn told<T>(result: Result<T, CallError>) -> &'static str {
         Err(CallError::Deadline { .. }) => "deadline",
         Err(CallError::PeerGone { .. } | CallError::NotSent(SendError::PeerGone { .. })) => "gone",
         Err(other) => panic!("{other:?}"),
-    }
-}
-
-/// A process that does a deed, and what it prints.
-struct Doer {
-    process: PeerProcess,
-    seen: Vec<String>,
-}
-
-impl Doer {
-    fn start(name: &str, form: &str, spot: Spot, deed: Deed) -> Self {
-        let arguments = [name, form, &word(spot), &word(deed)];
-        let mut doer =
-            Self { process: PeerProcess::start(DOER, &arguments).unwrap(), seen: Vec::new() };
-        // A client may do its deed before it has connected as far as its main thread knows.
-        if spot != Spot::Arrive {
-            doer.expect("ready");
-        }
-        doer
-    }
-
-    /// Reads on until a line begins so.
-    fn expect(&mut self, beginning: &str) -> String {
-        loop {
-            let line = self.process.line().unwrap_or_else(|error| {
-                panic!("{error} instead of {beginning:?}, after {:?}", self.seen)
-            });
-            self.seen.push(line.clone());
-            if line.starts_with(beginning) {
-                return line;
-            }
-        }
-    }
-
-    fn order(&mut self, order: &str) -> String {
-        self.process.say(order).unwrap();
-        let answer = self.expect(&format!("{order}: "));
-        answer[order.len() + 2..].to_owned()
-    }
-
-    fn exit_code(&mut self) -> i32 {
-        loop {
-            if let Some(status) = self.process.ended() {
-                return status.code().unwrap_or(-1);
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
     }
 }
 
@@ -208,7 +161,7 @@ fn on_a_server(deed: Deed) {
             continue;
         }
         let name = unique_name("deed");
-        let mut doer = Doer::start(&name, place.form, place.spot, deed);
+        let mut doer = Doer::start(DOER, &name, place.form, place.spot, deed);
         let arrives = place.spot == Spot::Arrive;
         if arrives {
             doer.expect("ready");
@@ -224,7 +177,7 @@ fn on_a_server(deed: Deed) {
         if deed == Deed::Block {
             let innocent = innocent.clone().unwrap_or_else(|| subject.clone());
             assert_eq!(told(innocent.with_deadline(SOON).links()), "deadline", "{what}");
-            doer.process.say("go on").unwrap();
+            doer.say("go on");
         }
         let came = came.join().unwrap();
         let innocent = match deed {
@@ -261,7 +214,7 @@ fn on_a_server(deed: Deed) {
         if goes_on {
             // The handler goes with its server, whatever it did.
             assert_eq!(doer.order("stop"), "Some(Ok(()))", "{what}");
-            assert!(doer.seen.iter().any(|line| line == "handler dropped"), "{what}");
+            assert!(doer.has_said("handler dropped"), "{what}");
         }
         // In any case the name is free.
         drop(Server::<Work>::bind(&name).unwrap());
@@ -411,7 +364,7 @@ fn on_a_client(deed: Deed) {
         let _watchdog = Watchdog::start(60);
         println!("{what}: {deed:?}");
         let (name, running, witness) = serve();
-        let mut doer = Doer::start(&name, place.form, place.spot, deed);
+        let mut doer = Doer::start(DOER, &name, place.form, place.spot, deed);
         let handle = running.handle();
         let arrives = place.spot == Spot::Arrive;
         let came = (!arrives).then(|| {
@@ -429,7 +382,7 @@ fn on_a_client(deed: Deed) {
             let asked = doer.order("ask");
             assert!(asked.contains(expected), "{what}: {asked}");
             assert_eq!(told(witness.ask()), "ok", "{what}");
-            doer.process.say("go on").unwrap();
+            doer.say("go on");
         }
         let came = came.map_or("ok", |came| came.join().unwrap());
         match deed {
@@ -462,7 +415,7 @@ fn on_a_client(deed: Deed) {
             if deed != Deed::End && !departs {
                 assert_eq!(doer.order("drop"), "done", "{what}");
             }
-            if !doer.seen.iter().any(|line| line == "handler dropped") {
+            if !doer.has_said("handler dropped") {
                 doer.expect("handler dropped");
             }
             until_alone(&witness);

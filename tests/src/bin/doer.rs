@@ -96,9 +96,15 @@ fn serve(arguments: &Arguments, orders: &mpsc::Receiver<String>) -> Outcome {
     for order in orders {
         let done = catch_unwind(AssertUnwindSafe(|| obey(&mut running, &order)));
         leave_if_child();
-        println!("{order}: {}", done.unwrap_or_else(|_| "panicked".into()));
+        println!("{order}: {}", done.unwrap_or_else(panicked));
     }
     Ok(())
+}
+
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> String {
+    // On this program's own threads what it panicked with is its own business.
+    std::mem::forget(payload);
+    "panicked".into()
 }
 
 fn obey(running: &mut Option<Running<Work>>, order: &str) -> String {
@@ -180,7 +186,7 @@ fn connect(arguments: &Arguments, orders: &mpsc::Receiver<String>) -> Outcome {
     for order in orders {
         let done = catch_unwind(AssertUnwindSafe(|| do_as_client(&own, &order)));
         leave_if_child();
-        println!("{order}: {}", done.unwrap_or_else(|_| "panicked".into()));
+        println!("{order}: {}", done.unwrap_or_else(panicked));
     }
     Ok(())
 }
@@ -212,7 +218,8 @@ fn do_as_client(own: &Own, order: &str) -> String {
         "connected" => client.is_connected().to_string(),
         "drop" => {
             drop(client);
-            drop(own.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let last = own.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(last);
             "done".into()
         }
         _ => "no such order".into(),
