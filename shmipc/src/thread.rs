@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_hook_that_panics_is_an_error_where_somebody_waits_for_it_and_else_the_thread_goes_on() {
         let hook = || Some(Hook::new(|name: &str| panic!("not in {name}")));
-        let error = spawn(Purpose::Listener, hook(), || unreachable!()).unwrap_err();
+        let error = spawn(Purpose::Listener, hook(), || panic!("it ran")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "`on_thread` panicked in shmipc-listener: not in shmipc-listener"

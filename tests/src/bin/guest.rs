@@ -258,7 +258,7 @@ fn unseen_child(name: &str, made_by: &str) -> Outcome {
         client.close();
         drop(client);
         let own = builder(name, &[])?.on_departure(|_| {}).connect();
-        println!("own: {:?}", own.and_then(|own| Ok(own.who().is_ok())));
+        println!("own: {:?}", own.map(|own| own.who().is_ok()));
         // SAFETY: ends this process.
         unsafe { nix::libc::_exit(0) };
     }

@@ -173,12 +173,12 @@ fn names(prefix: &str, count: usize) -> Outcome {
             return Err("another's server".into());
         }
         kept.push_back((running, client));
-        if kept.len() > KEPT {
-            if let Some((running, client)) = kept.pop_front() {
-                client.echo(vec![1])?;
-                drop(client);
-                running.stop()?;
-            }
+        if kept.len() > KEPT
+            && let Some((running, client)) = kept.pop_front()
+        {
+            client.echo(vec![1])?;
+            drop(client);
+            running.stop()?;
         }
     }
     println!("{count} names");
