@@ -35,6 +35,9 @@ impl Drop for Directory {
 
 fn serve(program: &str, arguments: &[&str], ready: &str) -> Program {
     let mut server = Program::start(program, arguments);
+    if let Some(name) = arguments.iter().find(|argument| argument.starts_with("guide-")) {
+        server = server.serving(name);
+    }
     server.expect(ready);
     server
 }

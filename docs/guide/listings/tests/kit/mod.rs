@@ -30,6 +30,7 @@ pub struct Program {
     lines: Receiver<String>,
     seen: Vec<String>,
     name: String,
+    serves: Option<String>,
 }
 
 impl Program {
@@ -46,7 +47,14 @@ impl Program {
         read(child.stdout.take(), sender.clone());
         read(child.stderr.take(), sender);
         let input = child.stdin.take();
-        Self { child, input, lines, seen: Vec::new(), name: name.into() }
+        Self { child, input, lines, seen: Vec::new(), name: name.into(), serves: None }
+    }
+
+    /// Says which server's name is to be cleared when the program was killed: what a killed server
+    /// leaves goes with the next `bind`, and nobody binds a name that was made for one test.
+    pub fn serving(mut self, server: &str) -> Self {
+        self.serves = Some(server.into());
+        self
     }
 
     pub fn pid(&self) -> u32 {
@@ -138,6 +146,10 @@ impl Drop for Program {
         // Both fail only for a program that has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
+        if let Some(name) = &self.serves {
+            // An error means that somebody serves it, or that there is nothing to clear.
+            drop(shmipc::Server::<shmipc_guide::first::Jukebox>::bind(name));
+        }
     }
 }
 
