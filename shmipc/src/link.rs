@@ -158,6 +158,7 @@ impl Link {
             if let Some(link) = weak.upgrade() {
                 // Here, so that a listener that is busy with others finds the link ended already.
                 link.find_peer_gone(is_certain && link.is_watched());
+                link.remove_stale_name();
                 link.wake_own_side();
             }
         });

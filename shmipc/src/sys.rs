@@ -1,5 +1,6 @@
 //! Every system call of this crate, each behind a function that cannot be called wrongly.
 
+mod ending;
 mod futex;
 mod thread;
 
@@ -18,6 +19,7 @@ use nix::libc;
 use nix::sys::mman;
 use nix::sys::stat::Mode;
 
+pub(crate) use ending::is_ending;
 pub(crate) use futex::{Woken, futex_wait, futex_wait_both, futex_wake, futex_wake_own};
 pub(crate) use thread::{SignalsBlocked, reset_scheduling};
 

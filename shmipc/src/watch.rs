@@ -42,6 +42,7 @@ static WATCHER: Mutex<Watcher> =
 #[derive(Debug)]
 pub(crate) struct Watch {
     key: u64,
+    pidfd: Arc<OwnedFd>,
 }
 
 impl Watch {
@@ -63,9 +64,15 @@ impl Watch {
         }
         watcher.last_key += 1;
         let key = watcher.last_key;
-        watcher.watched.push(Watched { key, pidfd, wake: Box::new(wake) });
+        watcher.watched.push(Watched { key, pidfd: pidfd.clone(), wake: Box::new(wake) });
         watcher.tell();
-        Some(Self { key })
+        Some(Self { key, pidfd })
+    }
+
+    /// Is the process past its last instruction, though the kernel may not have told its end yet? Some
+    /// ten microseconds: for who has waited in vain.
+    pub(crate) fn is_ending(&self) -> bool {
+        sys::is_ending(&self.pidfd)
     }
 }
 

@@ -93,14 +93,14 @@ fn attempt<P: ShmMessage>(
     let view = Arc::new(view);
     crate::step::reach("connect.attached");
     let options = link_options::<P>(wanted, &view)?;
-    let (pid, server) = (view.pid(), view.server());
+    let server = view.server();
     let is_own = server.uid == sys::effective_uid();
     if !is_own {
         // That server can remove nothing that this user's dead clients left.
         crate::segment::sweep(wanted.hook.cloned());
     }
     let Some(slot) = view.claim_slot() else {
-        return Err(Setback::Again(Why::NotAnswering { pid }));
+        return Err(Setback::Again(silence(&view)));
     };
     crate::step::reach("connect.claimed");
     let system = |source| ConnectError::System { action: "get random bits", source };
@@ -158,10 +158,22 @@ fn hand_over(
         }
         match deadline.left() {
             Some(left) => {
-                bell.sleep(token, left.min(ANSWER_SLICE));
+                let slept_in_vain = bell.sleep(token, left.min(ANSWER_SLICE));
+                if slept_in_vain && view.is_ending() {
+                    return Err(Setback::Again(silence(view)));
+                }
             }
-            None => return Err(Setback::Again(Why::NotAnswering { pid })),
+            None => return Err(Setback::Again(silence(view))),
         }
+    }
+}
+
+/// Why a server says nothing whose lock is held: it has no time, or is dead and not gone yet.
+fn silence(view: &RegistryView) -> Why {
+    if view.is_ending() {
+        Why::NoServer { stale: true }
+    } else {
+        Why::NotAnswering { pid: view.pid() }
     }
 }
 

@@ -209,7 +209,7 @@ fn sleep<E: ShmMessage>(
         // In models no time passes.
         if !cfg!(loom) && looked.elapsed() >= slice {
             *looked = Instant::now();
-            drop(link.ended_for_certain());
+            drop(link.ended_after_a_wait());
         }
     }
     session.unpark();

@@ -28,6 +28,18 @@ pub enum BindError {
         /// The serving process's id, as it gave it. Zero: it is starting and has not said yet.
         pid: u32,
     },
+    /// The server that has the name was killed or crashed, and the kernel is not done with it: it frees
+    /// the memory, or writes the core. `bind` has waited for five seconds.
+    #[error(
+        "the name {name:?} is still held by process {pid}, which was killed or crashed: the kernel frees \
+         its memory or writes its core; try again in a moment"
+    )]
+    StillEnding {
+        /// The name.
+        name: String,
+        /// The process's id, as it gave it.
+        pid: u32,
+    },
     /// The name's segment belongs to another user.
     #[error(
         "the name {name:?} is taken by user {uid}, this process runs as user {own_uid}; choose \

@@ -82,17 +82,18 @@ macro_rules! every {
 #[test]
 fn errors_of_binding_and_serving_read_as_sentences() {
     let name = || "shelf".to_owned();
-    let bind: [BindError; 7] = [
+    let bind: [BindError; 8] = [
         NameError::Empty { maximum: 128 }.into(),
         ConfigError::DoorbellOfTrust.into(),
         BindError::AlreadyServed { name: name(), pid: 7 },
+        BindError::StillEnding { name: name(), pid: 7 },
         BindError::OtherUser { name: name(), uid: 1, own_uid: 2 },
         BindError::NoRoom { needed: 2, available: 1 },
         BindError::Limit { action: "make the registry", limit: Limit::Files, source: denied() },
         BindError::System { action: "open the registry", source: denied() },
     ];
     bind.iter().for_each(reads_well);
-    every!(bind, BindError: Name, Config, AlreadyServed, OtherUser, NoRoom, Limit, System);
+    every!(bind, BindError: Name, Config, AlreadyServed, StillEnding, OtherUser, NoRoom, Limit, System);
     let serve = [
         ServeError::Thread(denied()),
         ServeError::StillRunning { waited: WAITED },

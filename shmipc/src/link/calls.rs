@@ -374,7 +374,11 @@ impl Calls {
         }
         if quiet {
             let slice = if link.flush() { WAITING_SLICE } else { QUEUE_SLICE };
-            self.bell.sleep(token, left.min(slice));
+            let slept_in_vain = self.bell.sleep(token, left.min(slice));
+            if slept_in_vain && slice == WAITING_SLICE {
+                // What it finds is told by the next look, after one at what the peer sent before.
+                drop(link.ended_after_a_wait());
+            }
         }
         reader.consumer().withdraw_wait();
         Ok(())

@@ -8,6 +8,7 @@ use crate::frame::Kind;
 use crate::note::Goodbye;
 use crate::ring::{Label, Violation};
 use crate::sync::{Fault, Ordering, broken, fence};
+use crate::watch::Watch;
 
 impl Link {
     /// Was the link made by a parent of this process? Then there is nothing left of it here, and
@@ -59,6 +60,30 @@ impl Link {
         if self.ended_for_certain().is_none() && has_ended {
             self.end_with(self.ended().unwrap_or(Departure::Died));
         }
+    }
+
+    /// As [`ended_for_certain`](Self::ended_for_certain), and sooner where a dead process has much memory
+    /// to free or a core to write, before which the kernel does not let go of its lock. For who has waited
+    /// in vain for some time: it costs more.
+    pub(crate) fn ended_after_a_wait(&self) -> Option<Departure> {
+        self.ended_for_certain().or_else(|| {
+            // A goodbye may have come just before the end.
+            let departure = || self.ended().unwrap_or(Departure::Died);
+            self.peer_is_ending().then(|| self.end_with(departure()))
+        })
+    }
+
+    /// Removes the name of the server that died, where it was noticed before its lock was free.
+    pub(crate) fn remove_stale_name(&self) {
+        match &self.attention {
+            Attention::Remote(view, _) if !self.segment.peer_is_alive() => view.remove_if_stale(),
+            _ => {}
+        }
+    }
+
+    /// Does the peer's process certainly run no more, though it may still hold its lock?
+    pub(crate) fn peer_is_ending(&self) -> bool {
+        self.watch.get().is_some_and(Watch::is_ending)
     }
 
     /// Remembers what the peer's goodbye frame said.

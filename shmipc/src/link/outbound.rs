@@ -281,8 +281,9 @@ impl Outbound {
             if broken(Fault::RoomAnnouncedLate) {
                 Producer::announce_wait(&self.lane);
             }
-            if found.is_none() {
-                bell.sleep(token, left.min(WAITING_SLICE));
+            if found.is_none() && bell.sleep(token, left.min(WAITING_SLICE)) {
+                // What it finds is told by the next look at the time that is left.
+                drop(link.ended_after_a_wait());
             }
             Producer::withdraw_wait(&self.lane);
             // An event wakes one sleeper; it wakes the next.

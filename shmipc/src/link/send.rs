@@ -192,7 +192,9 @@ impl Link {
                 end
             }
         };
-        let takes_no_more = self.segment.peer_goodbye() != 0 || !self.segment.peer_is_alive();
+        let takes_no_more = self.segment.peer_goodbye() != 0
+            || !self.segment.peer_is_alive()
+            || self.peer_is_ending();
         // SYNC(closing): orders the look at the goodbye before the look at the position.
         fence(Ordering::SeqCst);
         match end {

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, setrlimit};
 use shmipc::{Client, Doorbell, Server};
 use shmipc_tests::handler::Prober;
 use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
@@ -45,6 +46,16 @@ fn serve(name: &str, options: &[&str]) -> Outcome {
             Some(("doorbell", _)) => builder,
             Some(("ring", bytes)) => builder.ring_size(bytes.parse()?),
             Some(("spin", micros)) => builder.spin(Duration::from_micros(micros.parse()?)),
+            Some(("memory", mebibytes)) => {
+                // Touched, and there until the end.
+                std::mem::forget(vec![1_u8; mebibytes.parse::<usize>()? << 20]);
+                builder
+            }
+            Some(("core", directory)) => {
+                std::env::set_current_dir(directory)?;
+                setrlimit(Resource::RLIMIT_CORE, u64::MAX, u64::MAX)?;
+                builder
+            }
             Some(("count", path)) => {
                 handler = Prober::counting(PathBuf::from(path));
                 builder

@@ -21,6 +21,9 @@ use crate::sys;
 /// How long several processes that bind one name at the same time may get in each other's way.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long to wait for the end of a server that is dead: its memory is freed, or its core written.
+const ENDING_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a server tells its clients in its registry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RegistryOptions {
@@ -89,7 +92,9 @@ impl Registry {
     fn take(told: Arc<Told>, admission: &Admission, patience: Duration) -> Result<Self, BindError> {
         let (name, segment_name) = (told.name.as_str(), told.segment_name.as_str());
         let length = (SCHEMA_OFFSET + told.schema.len()).next_multiple_of(PAGE);
-        let started = Instant::now();
+        let mut started = Instant::now();
+        // Who does not wait for others does not wait for the kernel either.
+        let ending = if patience.is_zero() { patience } else { ENDING_PATIENCE };
         loop {
             crate::step::reach("bind.begin");
             match Mapping::create(segment_name, length, SERVER_BYTE) {
@@ -100,7 +105,14 @@ impl Registry {
                     }
                     return Self::prepare(mapping, told);
                 }
-                Err(SegmentError::Exists) => remove_stale(name, segment_name)?,
+                Err(SegmentError::Exists) => {
+                    let asked = Instant::now();
+                    remove_stale(name, segment_name, ending)?;
+                    // What the kernel took to end a server is no sign that others are in the way.
+                    if asked.elapsed() > BIND_PATIENCE / 20 {
+                        started += asked.elapsed();
+                    }
+                }
                 Err(SegmentError::Changed) => {}
                 Err(error) => return Err(bind_error(name, error)),
             }

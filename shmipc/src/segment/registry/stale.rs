@@ -19,6 +19,9 @@ const CLAIM_LOOKS: u32 = 4;
 /// How long somebody else may take to clean up.
 const CLEANER_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Between two looks whether a server that is ending has ended.
+const ENDING_PAUSE: Duration = Duration::from_millis(10);
+
 /// Removes the name of the link that a slot tells, whoever is to blame that it is still there.
 pub(super) fn remove_link_name(slot: &Slot) {
     // SYNC(slot): the link's id was written before.
@@ -28,8 +31,13 @@ pub(super) fn remove_link_name(slot: &Slot) {
     }
 }
 
-/// Removes a registry without a living server. Does nothing if it changed meanwhile: look again.
-pub(super) fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindError> {
+/// Removes a registry without a living server; waits so long for one that is dead and not gone. Does
+/// nothing if it changed meanwhile: look again.
+pub(super) fn remove_stale(
+    name: &str,
+    segment_name: &str,
+    patience: Duration,
+) -> Result<(), BindError> {
     let own = sys::effective_uid();
     let file = match sys::open_shm(segment_name) {
         Ok(file) => file,
@@ -45,7 +53,7 @@ pub(super) fn remove_stale(name: &str, segment_name: &str) -> Result<(), BindErr
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
     let is_still_named = || segment::is_named(segment_name, facts.identity).unwrap_or(false);
-    if !claim_from_the_dead(name, &file, is_still_named)? {
+    if !claim_from_the_dead(name, &file, is_still_named, patience)? {
         return Ok(());
     }
     crate::step::reach("take-over.claimed");
@@ -74,6 +82,7 @@ fn claim_from_the_dead(
     name: &str,
     file: &OwnedFd,
     is_still_named: impl Fn() -> bool,
+    patience: Duration,
 ) -> Result<bool, BindError> {
     let started = Instant::now();
     let mut looks = 0;
@@ -90,8 +99,16 @@ fn claim_from_the_dead(
             }
         } else {
             looks += 1;
-            if looks == CLAIM_LOOKS {
-                return Err(BindError::AlreadyServed { name: name.into(), pid: pid_in(file) });
+            if looks >= CLAIM_LOOKS {
+                let (name, pid) = (name.to_owned(), pid_in(file));
+                // It only says what to wait for; that the server is dead is told by its lock alone.
+                if !sys::open_pidfd(pid).is_ok_and(|pidfd| sys::is_ending(&pidfd)) {
+                    return Err(BindError::AlreadyServed { name, pid });
+                }
+                if started.elapsed() >= patience {
+                    return Err(BindError::StillEnding { name, pid });
+                }
+                thread::sleep(ENDING_PAUSE);
             }
         }
         thread::sleep(Duration::from_millis(1));

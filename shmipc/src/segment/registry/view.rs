@@ -140,6 +140,12 @@ impl RegistryView {
         liveness::is_alive(self.mapping.file(), SERVER_BYTE)
     }
 
+    /// Is the server's process, by the pid that it gave, past its last instruction? A hint: what is told
+    /// to the user by it, and when to look for another server.
+    pub(crate) fn is_ending(&self) -> bool {
+        sys::open_pidfd(self.pid).is_ok_and(|pidfd| sys::is_ending(&pidfd))
+    }
+
     /// Has the server's listener look at a link. For who published in a lane that the listener waits
     /// on.
     pub(crate) fn mark_ready(&self, index: usize) {

@@ -1,0 +1,103 @@
+//! Processes past their last instruction. The kernel lets go of a dead process's locks, and tells its end
+//! by a pidfd, only when its memory is freed and its core is written: seconds later for gibibytes. What
+//! its threads do is seen at once.
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// A thread that is in its exit (`PF_EXITING`), waits there for a core to be written
+/// (`PF_POSTCOREDUMP`), or writes it (`PF_DUMPCORE`): it never runs the program again. The bits mean this,
+/// or nothing, in all kernels that have pidfds.
+const ENDING: u64 = 0x4 | 0x8 | 0x200;
+
+/// Will the process certainly never run another instruction of its program? `false` also where the system
+/// does not tell. What it wrote before is visible afterwards.
+pub(crate) fn is_ending(pidfd: &OwnedFd) -> bool {
+    let Some(pid) = pid_in_proc(pidfd) else { return false };
+    // A thread could have been started, and its starter have ended, while the list was read. If no other
+    // is listed now, none of those that are could start one.
+    let Some(first) = ending_threads(pid) else { return false };
+    let Some(second) = ending_threads(pid) else { return false };
+    let is_ending = second.iter().all(|thread| first.contains(thread)) && !second.is_empty();
+    // SYNC(death): its threads' last stores came before the locks that they took on their way out, and
+    // those before what `/proc` told; what is looked at next comes after.
+    crate::sync::fence(crate::sync::Ordering::SeqCst);
+    is_ending
+}
+
+/// The process's number where `/proc` is mounted: that may be another pid namespace's. `None`: it is
+/// gone, or has none there.
+fn pid_in_proc(pidfd: &OwnedFd) -> Option<u32> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    line.trim().parse().ok().filter(|pid| *pid > 0)
+}
+
+/// The threads of a process, if all of them are ending.
+fn ending_threads(pid: u32) -> Option<Vec<u32>> {
+    let mut threads = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let entry = entry.ok()?;
+        // One that has gone meanwhile does not count.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // Behind the name, which may contain anything: the state, five numbers, and the flags.
+        let flags = stat.rsplit(')').next()?.split_ascii_whitespace().nth(6)?;
+        if flags.parse::<u64>().ok()? & ENDING == 0 {
+            return None;
+        }
+        threads.push(entry.file_name().to_str()?.parse().ok()?);
+    }
+    Some(threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::sys::open_pidfd;
+
+    #[test]
+    fn a_process_that_lives_sleeps_or_is_stopped_is_not_ending() {
+        assert!(!is_ending(&open_pidfd(std::process::id()).unwrap()));
+        let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let pidfd = open_pidfd(child.id()).unwrap();
+        assert!(!is_ending(&pidfd));
+        let stopped = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
+        assert!(stopped.unwrap().success());
+        assert!(!is_ending(&pidfd));
+        child.kill().unwrap();
+        // Nobody has waited for it: as dead as it gets with its number.
+        while !is_ending(&pidfd) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_ending(&pidfd), "its number is free for others");
+    }
+
+    /// The first thread may end long before the others.
+    #[test]
+    fn a_process_whose_first_thread_ended_is_not_ending() {
+        let program = "import ctypes, threading, time, sys\n\
+             threading.Thread(target=lambda: time.sleep(1000)).start()\n\
+             print(1, flush=True)\n\
+             ctypes.CDLL(None).pthread_exit(None)";
+        let child = Command::new("python3")
+            .args(["-c", program])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        // Where there is no Python nothing is shown.
+        let Ok(mut child) = child else { return };
+        let state = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        while !state().contains(") Z") {
+            std::thread::yield_now();
+        }
+        let pidfd = open_pidfd(child.id()).unwrap();
+        let is_ending = is_ending(&pidfd);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_ending);
+    }
+}
