@@ -3,8 +3,8 @@
 use bench_kit::Workload;
 
 use Workload::{
-    Blob1m, Blob64k, Connect, FanIn, Idle, IdleLinks, Notices, RttDefault, RttOneCore, RttSleep,
-    RttSpin,
+    BesideLarge, Blob1m, Blob64k, Connect, FanIn, Idle, IdleLinks, Notices, RttDefault, RttOneCore,
+    RttSleep, RttSpin,
 };
 
 /// What a peer is to the others.
@@ -73,6 +73,12 @@ const PAIR: &[Workload] = &[RttDefault, RttSleep, RttOneCore, Notices, Blob64k, 
 /// Round trips only, as many as come.
 const CALLS: &[Workload] = &[RttDefault, RttSleep, RttOneCore, IdleLinks, Connect, Idle];
 
+/// What every peer of a pair does that is only two processes.
+const PLAIN: &[Workload] = &[
+    RttSpin, RttDefault, RttSleep, RttOneCore, Notices, Blob64k, Blob1m, FanIn, IdleLinks, Connect,
+    Idle,
+];
+
 /// All peers, in the table's order.
 pub(crate) const PEERS: &[Peer] = &[
     own("limit-atomics", Kind::Limit, &[RttSpin, RttDefault], "two atomics, both sides spinning"),
@@ -94,7 +100,7 @@ pub(crate) const PEERS: &[Peer] = &[
         &[RttSpin, Notices, Blob64k, Blob1m],
         "bincode alone: encoding and decoding in one process, of a round trip twice",
     ),
-    own("ours", Kind::Ours, &Workload::ALL, "this library, CRC on, owned values"),
+    own("ours", Kind::Ours, PLAIN, "this library, CRC on, owned values"),
     own(
         "ours-nocrc",
         Kind::Ours,
@@ -113,7 +119,33 @@ pub(crate) const PEERS: &[Peer] = &[
         &[Blob64k, Blob1m],
         "the same, with `&'a [u8]` and `checksums(false)`",
     ),
-    own("ours-event", Kind::Ours, &Workload::ALL, "the same, CRC on, with `Doorbell::Event`"),
+    own("ours-event", Kind::Ours, PLAIN, "the same, CRC on, with `Doorbell::Event`"),
+    own(
+        "beside-encoding",
+        Kind::Ours,
+        &[BesideLarge],
+        "this library, while another thread of the server only encodes large values",
+    ),
+    own(
+        "beside-reader",
+        Kind::Ours,
+        &[BesideLarge],
+        "the same, while it sends them as events to another client, which reads at once",
+    ),
+    own("beside-slow", Kind::Ours, &[BesideLarge], "the same, to one that pauses after each"),
+    own("beside-unread", Kind::Ours, &[BesideLarge], "the same, to one that does not read"),
+    own(
+        "beside-own-encoding",
+        Kind::Ours,
+        &[BesideLarge],
+        "this library, while two other threads of the client only encode large values",
+    ),
+    own(
+        "beside-own-senders",
+        Kind::Ours,
+        &[BesideLarge],
+        "the same, while they send them as notices over the same client",
+    ),
     own("unix-socket", Kind::Bytes, SLEEPING, "Unix socket and bincode, a system call each"),
     own(
         "unix-socket-batched",
@@ -244,6 +276,7 @@ pub(crate) fn parameters(workload: Workload) -> &'static [Option<u64>] {
     match workload {
         FanIn => &[Some(1), Some(2), Some(4), Some(8)],
         IdleLinks => &[Some(0), Some(16), Some(64), Some(256)],
+        BesideLarge => &[Some(100), Some(1024), Some(8192)],
         _ => &[None],
     }
 }
@@ -255,8 +288,13 @@ pub(crate) fn limit(workload: Workload) -> Option<&'static str> {
         RttSleep | RttOneCore => Some("limit-futex"),
         Notices => Some("limit-codec"),
         Blob64k | Blob1m => Some("limit-copy"),
-        FanIn | IdleLinks | Connect | Idle => None,
+        FanIn | IdleLinks | BesideLarge | Connect | Idle => None,
     }
+}
+
+/// What a row of `beside-large` is set beside: the same threads, which only encode.
+pub(crate) fn only_encodes(peer: &str) -> &'static str {
+    if peer.starts_with("beside-own") { "beside-own-encoding" } else { "beside-encoding" }
 }
 
 /// One line on what a workload is.
@@ -271,6 +309,9 @@ pub(crate) fn describe(workload: Workload) -> &'static str {
         Blob1m => "1 MiB one way, until the receiver has confirmed all",
         FanIn => "small messages one way from n processes on one core to one on another",
         IdleLinks => "round trip on one link while n others are idle",
+        BesideLarge => {
+            "round trip while other threads send messages of so many KiB; the server has one core"
+        }
         Connect => "connecting, up to the first reply",
         Idle => "a pair that says nothing: p50 is its CPU time and per s its wake-ups in a second",
     }

@@ -1,6 +1,7 @@
 //! The peers in this very program: the library, the physical limits, and the Unix socket. Rivals with
 //! crates of their own have programs of their own, under `peers/`.
 
+mod beside;
 mod codec;
 mod copying;
 mod ours;
@@ -11,6 +12,7 @@ mod waking;
 use anyhow::{Result, bail};
 use bench_kit::Plan;
 
+use beside::{Beside, Case};
 use codec::Codec;
 use copying::Copying;
 use ours::{Borrowing, Owning};
@@ -26,6 +28,12 @@ pub(crate) fn take(plan: &Plan) -> Result<()> {
         "ours-event" => plan.take(&Owning { event: true, ..Owning::default() }),
         "ours-borrowed" => plan.take(&Borrowing::default()),
         "ours-nocrc-borrowed" => plan.take(&Borrowing { no_checksums: true }),
+        "beside-encoding" => plan.take(&Beside(Case::Encoding)),
+        "beside-reader" => plan.take(&Beside(Case::Reader)),
+        "beside-slow" => plan.take(&Beside(Case::Slow)),
+        "beside-unread" => plan.take(&Beside(Case::Unread)),
+        "beside-own-encoding" => plan.take(&Beside(Case::OwnEncoding)),
+        "beside-own-senders" => plan.take(&Beside(Case::OwnSenders)),
         "limit-atomics" => plan.take(&Pair(Waiter::Spin)),
         "limit-futex" => plan.take(&Pair(Waiter::Futex)),
         "limit-copy" => plan.take(&Copying),

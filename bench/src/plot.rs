@@ -39,7 +39,7 @@ fn bar(series: &Series) -> Option<Bar> {
     let figure = Figure::of(series.cell.workload);
     let value = series.median(|sample| figure.read(sample))?;
     let text = match figure {
-        Figure::P50 => time(value),
+        Figure::P50 | Figure::P99 => time(value),
         Figure::PerSecond | Figure::FairShare => format!("{}/s", grouped(value)),
         Figure::Bandwidth => format!("{value:.1} GB/s"),
     };
@@ -62,7 +62,7 @@ fn colour(kind: Kind) -> RGBColor {
 /// Times lie decades apart, so their bars are logarithmic; rates are not.
 fn length(value: f64, figure: Figure, most: f64, least: f64) -> f64 {
     match figure {
-        Figure::P50 => (value / (least / 2.0)).ln() / (most / (least / 2.0)).ln(),
+        Figure::P50 | Figure::P99 => (value / (least / 2.0)).ln() / (most / (least / 2.0)).ln(),
         _ => value / most,
     }
 }
@@ -77,8 +77,11 @@ fn picture(workload: Workload, bars: &[Bar], path: &Path) -> Drawn {
     let area = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
     area.fill(&WHITE)?;
     let font = |size: i32| ("sans-serif", size).into_font();
-    let scale =
-        if figure == Figure::P50 { "less is better, logarithmic" } else { "more is better" };
+    let scale = if matches!(figure, Figure::P50 | Figure::P99) {
+        "less is better, logarithmic"
+    } else {
+        "more is better"
+    };
     let title = format!("{}: {}", workload.name(), catalog::describe(workload));
     area.draw(&Text::new(title, (10, 10), font(16)))?;
     area.draw(&Text::new(scale, (10, 34), font(12)))?;

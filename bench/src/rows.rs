@@ -23,6 +23,8 @@ pub(crate) struct Series {
 pub(crate) enum Figure {
     /// Median time: less is better.
     P50,
+    /// 99th percentile: less is better.
+    P99,
     /// Messages a second: more is better.
     PerSecond,
     /// Bytes a second: more is better.
@@ -37,6 +39,7 @@ impl Figure {
         match workload {
             Workload::Notices | Workload::FanIn => Self::PerSecond,
             Workload::Blob64k | Workload::Blob1m => Self::Bandwidth,
+            Workload::BesideLarge => Self::P99,
             _ => Self::P50,
         }
     }
@@ -44,6 +47,7 @@ impl Figure {
     pub(crate) fn read(self, sample: &Sample) -> Option<f64> {
         match self {
             Self::P50 => sample.p50_ns,
+            Self::P99 => sample.p99_ns,
             Self::PerSecond => sample.per_s,
             Self::Bandwidth => sample.gb_s,
             Self::FairShare => sample.fair_share,
@@ -115,15 +119,16 @@ impl Series {
 pub(crate) struct Row {
     pub(crate) workload: &'static str,
     pub(crate) peer: &'static str,
-    /// Clients in `fan-in`, idle links in `idle-links`; else how many were measured.
+    /// Clients in `fan-in`, idle links in `idle-links`, KiB in `beside-large`; else how many were measured.
     pub(crate) n: u64,
     pub(crate) p50_ns: Option<f64>,
     pub(crate) p99_ns: Option<f64>,
     pub(crate) p999_ns: Option<f64>,
+    pub(crate) worst_ns: Option<f64>,
     pub(crate) per_s: Option<f64>,
     pub(crate) gb_s: Option<f64>,
     /// The figure that the workload is about to the physical limit's. In `idle-links` to the same
-    /// peer's without idle links; in `fan-in` the slowest client's part of its fair share.
+    /// peer's without idle links; in `beside-large` to where the values are only encoded; in `fan-in` the slowest client's part of its fair share.
     pub(crate) ratio_to_limit: Option<f64>,
     pub(crate) spread: Option<f64>,
     pub(crate) error: Option<String>,
@@ -176,6 +181,7 @@ impl Results {
         let ratio_to_limit = match workload {
             Workload::FanIn => series.median(|sample| sample.fair_share),
             Workload::IdleLinks => to(peer.name, Some(0)),
+            Workload::BesideLarge => to(catalog::only_encodes(peer.name), parameter),
             _ => catalog::limit(workload).and_then(|limit| to(limit, None)),
         };
         Row {
@@ -185,6 +191,7 @@ impl Results {
             p50_ns: series.median(|sample| sample.p50_ns),
             p99_ns: series.median(|sample| sample.p99_ns),
             p999_ns: series.median(|sample| sample.p999_ns),
+            worst_ns: series.median(|sample| sample.worst_ns),
             per_s: series.median(|sample| sample.per_s),
             gb_s: series.median(|sample| sample.gb_s),
             ratio_to_limit,

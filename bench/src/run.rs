@@ -29,7 +29,7 @@ const PREFIX: &str = "shmipc-bench-";
 pub(crate) struct Cell {
     pub(crate) workload: Workload,
     pub(crate) peer: &'static Peer,
-    /// Clients in `fan-in`, idle links in `idle-links`.
+    /// Clients in `fan-in`, idle links in `idle-links`, KiB in a message of the others' in `beside-large`.
     pub(crate) parameter: Option<u64>,
 }
 
@@ -119,6 +119,9 @@ impl Sides {
         let parameter = usize::try_from(parameter.unwrap_or(0))?;
         let clients = if workload == Workload::FanIn { parameter } else { 1 };
         let idle_links = if workload == Workload::IdleLinks { parameter } else { 0 };
+        let large = if workload == Workload::BesideLarge { parameter << 10 } else { 0 };
+        // Who the large messages are for is linked before who measures.
+        let idle_links = if large > 0 { 1 } else { idle_links };
         let [first, second] = setting.cores;
         let second = if workload == Workload::RttOneCore { first } else { second };
         let plan = |role, core| Plan {
@@ -131,6 +134,7 @@ impl Sides {
             measure: setting.measure,
             clients,
             idle_links,
+            large,
         };
         if peer.has_server() {
             let server = Side::start(program, &plan(Role::Server, first), "server")?;

@@ -44,6 +44,10 @@ const COLUMNS: &[Column] = &[
     Column { title: "p50", text: |row, _| row.p50_ns.map(time) },
     Column { title: "p99", text: |row, _| row.p99_ns.map(time) },
     Column { title: "p99.9", text: |row, _| row.p999_ns.map(time) },
+    Column {
+        title: "worst",
+        text: |row, workload| row.worst_ns.filter(|_| workload == Workload::BesideLarge).map(time),
+    },
     Column { title: "per s", text: |row, _| row.per_s.map(grouped) },
     Column { title: "GB/s", text: |row, _| row.gb_s.map(|gb_s| format!("{gb_s:.2}")) },
     Column { title: "limit", text: |row, _| row.ratio_to_limit.map(ratio) },
@@ -59,6 +63,8 @@ fn title(column: &Column, workload: Workload) -> String {
     match (column.title, workload) {
         ("limit", Workload::FanIn) => "slowest's share".into(),
         ("limit", Workload::IdleLinks) => "× none idle".into(),
+        ("limit", Workload::BesideLarge) => "p99 × only encoding".into(),
+        ("n", Workload::BesideLarge) => "KiB".into(),
         ("limit", _) => format!("× {}", catalog::limit(workload).unwrap_or("limit")),
         (title, _) => title.into(),
     }

@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::dispatch::decode_reply;
 use crate::error::{CallError, ConnectError, Departure, Rejection, SendAllError, SendError};
 use crate::link::Link;
+use crate::link::outbound::WhenFull;
 use crate::message::{Caller, ShmMessage};
 use crate::note::{Failure, Goodbye};
 use crate::sync::{AtomicBool, Condvar, Mutex, Ordering};
@@ -151,13 +152,14 @@ impl<P: ShmMessage> Client<P> {
     /// handled; use [`call`](Self::call) where that matters. The reply of a request that is sent
     /// this way is dropped.
     ///
-    /// The message is encoded straight into the ring, while other threads wait for their turn: its
-    /// `Serialize` must not wait for anything, and must not use this client.
+    /// The message is encoded once. While that lasts no other thread waits for it longer than its own
+    /// deadline; still its `Serialize` should not wait for anything. It must not use this client, which
+    /// is [`SendError::InsideSerialize`]; others it may.
     ///
     /// # Errors
     /// [`SendError`]; nothing of the message is delivered, and it is still the caller's.
     pub fn send(&self, message: &P::Borrowed<'_>) -> Result<(), SendError> {
-        self.shared.link.notify(message, self.deadline)
+        self.shared.link.notify(message, self.deadline, WhenFull::Refuse)
     }
 
     /// Sends messages that nobody waits for, one after the other, in this order. Whether the server
@@ -226,11 +228,7 @@ impl<P: ShmMessage> Client<P> {
     /// method: it could not decode a notice, or its handler panicked. At most 64 are kept.
     #[must_use]
     pub fn take_rejections(&self) -> Vec<CallError> {
-        let link = &self.shared.link;
-        if link.is_inherited() {
-            return Vec::new();
-        }
-        link.calls().take_rejections(link).into_iter().map(CallError::from).collect()
+        self.shared.link.take_rejections()
     }
 
     /// Closes the link, for all clones. Calls that wait end with

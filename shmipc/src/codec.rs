@@ -12,6 +12,7 @@ mod bounded;
 mod stack;
 mod words;
 
+use std::borrow::BorrowMut;
 use std::marker::PhantomData;
 
 use bincode::config::{self, Config};
@@ -27,6 +28,12 @@ debug_is_the_sentence!(EncodeError, DecodeError);
 #[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(String);
+
+impl EncodeError {
+    pub(crate) fn ended_early() -> Self {
+        Self("the value ended its own encoding early".into())
+    }
+}
 
 /// Bytes could not be decoded as the type asked for; the text says why, or is its `Deserialize`'s own.
 #[derive(thiserror::Error)]
@@ -73,15 +80,12 @@ pub(crate) fn encode_to_vec<T: Serialize + ?Sized>(
     bytes: &mut Vec<u8>,
     maximum: usize,
 ) -> Result<(), TooLargeOr> {
-    let mut sink = VecSink { start: bytes.len(), bytes, length: 0, maximum };
+    let mut sink = VecSink::new(bytes, maximum);
     match encode(value, &mut sink) {
-        Ok(()) if sink.length <= maximum => Ok(()),
-        Ok(()) => Err(TooLargeOr::TooLarge { length: sink.length }),
+        Ok(()) => sink.finish().map(drop),
         Err(EncodeFailure::Value(error)) => Err(TooLargeOr::Value(error)),
         // A `VecSink` never refuses, so `Full` can only be the value's own doing.
-        Err(EncodeFailure::Full) => {
-            Err(TooLargeOr::Value(EncodeError("the value ended its own encoding early".into())))
-        }
+        Err(EncodeFailure::Full) => Err(TooLargeOr::Value(EncodeError::ended_early())),
     }
 }
 
@@ -106,20 +110,35 @@ impl<S: Sink> Writer for SinkWriter<'_, S> {
     }
 }
 
-struct VecSink<'a> {
-    bytes: &'a mut Vec<u8>,
+/// Encoded bytes on their way behind what stands in a buffer. Past `maximum` bytes it goes on counting
+/// without storing.
+pub(crate) struct VecSink<B> {
+    bytes: B,
     start: usize,
     length: usize,
     maximum: usize,
 }
 
-impl Sink for VecSink<'_> {
+impl<B: BorrowMut<Vec<u8>>> VecSink<B> {
+    pub(crate) fn new(mut bytes: B, maximum: usize) -> Self {
+        let start = bytes.borrow_mut().len();
+        Self { bytes, start, length: 0, maximum }
+    }
+
+    /// The buffer, if all that came is in it.
+    pub(crate) fn finish(self) -> Result<B, TooLargeOr> {
+        let Self { bytes, length, maximum, .. } = self;
+        if length <= maximum { Ok(bytes) } else { Err(TooLargeOr::TooLarge { length }) }
+    }
+}
+
+impl<B: BorrowMut<Vec<u8>>> Sink for VecSink<B> {
     fn put(&mut self, bytes: &[u8]) -> bool {
         self.length = self.length.saturating_add(bytes.len());
         if self.length <= self.maximum {
-            self.bytes.extend_from_slice(bytes);
+            self.bytes.borrow_mut().extend_from_slice(bytes);
         } else {
-            self.bytes.truncate(self.start);
+            self.bytes.borrow_mut().truncate(self.start);
         }
         true
     }

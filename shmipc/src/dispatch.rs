@@ -22,8 +22,8 @@ use crate::ring::Label;
 pub struct Responder<'a>(To<'a>);
 
 enum To<'a> {
-    /// The message was a notice.
-    Nobody,
+    /// The message was a notice; its sender is told only if nobody handled it.
+    Nobody(&'a Link),
     Link {
         link: &'a Link,
         call_id: u32,
@@ -37,8 +37,13 @@ enum To<'a> {
 pub struct Responded(());
 
 impl<'a> Responder<'a> {
-    pub(crate) fn nobody() -> Self {
-        Self(To::Nobody)
+    pub(crate) fn nobody(link: &'a Link) -> Self {
+        Self(To::Nobody(link))
+    }
+
+    /// Does nobody wait for an answer?
+    pub(crate) fn is_nobody(&self) -> bool {
+        matches!(self.0, To::Nobody(_))
     }
 
     pub(crate) fn link(link: &'a Link, call_id: u32) -> Self {
@@ -52,7 +57,7 @@ impl<'a> Responder<'a> {
     /// Answers with `reply`.
     pub fn reply<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
         match self.0 {
-            To::Nobody => {}
+            To::Nobody(_) => {}
             // A forked child that comes out of a handler: its parent answers.
             To::Link { link, .. } if link.is_inherited() => {}
             To::Link { link, call_id } => {
@@ -96,12 +101,15 @@ impl<'a> Responder<'a> {
 
     /// Reports that nobody handles requests here.
     pub(crate) fn not_handled(self) -> Responded {
+        if let To::Nobody(link) = self.0 {
+            link.fail(0, &Failure::NotHandled);
+        }
         self.fail(Failure::NotHandled)
     }
 
     pub(crate) fn fail(self, failure: Failure) -> Responded {
         match self.0 {
-            To::Nobody => {}
+            To::Nobody(_) => {}
             To::Link { link, call_id } => link.fail(call_id, &failure),
             To::Slot(slot) => *slot = Some(Err(failure)),
         }
@@ -200,18 +208,21 @@ pub(crate) fn dispatch<P: ShmMessage>(
     payload: &[u8],
 ) {
     let responder = match call_id {
-        0 => Responder::nobody(),
+        0 => Responder::nobody(link),
         call_id => Responder::link(link, call_id),
     };
-    let ran = caught(|| {
-        if let Err(error) = service.handle(cx, payload, responder) {
-            // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
-            link.fail(call_id, &Failure::Undecodable(error.to_string()));
-        }
-    });
+    let ran = caught(|| service.handle(cx, payload, responder).map(drop));
     leave_if_forked(link);
-    if let Err(text) = ran {
-        link.fail(call_id, &Failure::HandlerPanicked(text));
+    let failure = match ran {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => Failure::Undecodable(error.to_string()),
+        Err(text) => Failure::HandlerPanicked(text),
+    };
+    // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
+    link.fail(call_id, &failure);
+    if call_id == 0 {
+        // And so is who would have handled it.
+        contain(link, || service.messages_missed(cx, 1));
     }
 }
 

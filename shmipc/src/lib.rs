@@ -189,6 +189,7 @@ mod message;
 #[cfg(all(test, loom))]
 mod models;
 mod name;
+mod nesting;
 mod note;
 mod options;
 mod panics;

@@ -248,6 +248,14 @@ impl Link {
         }
     }
 
+    /// Wakes this side's own listener, for what was left to it.
+    pub(crate) fn wake_listener(&self) {
+        match self.segment.role() {
+            Role::Client => self.listener_bell.ring(),
+            Role::Server => self.attention.ask(),
+        }
+    }
+
     fn wake_far_side(&self) {
         self.far_reply_bell.ring();
         match self.segment.role() {

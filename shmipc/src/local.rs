@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::dispatch::{HandlerService, Responder, Service};
 use crate::error::{CallError, SendError};
 use crate::message::{Caller, Dispatch};
+use crate::nesting;
 use crate::note::Failure;
 use crate::panics::caught;
 
@@ -19,8 +20,8 @@ use crate::panics::caught;
 /// [`Caller`](crate::Caller).
 ///
 /// The handler's [`Context`](crate::Context) has no peers: what it sends to its caller is refused
-/// with [`SendError::NotHandled`](crate::SendError::NotHandled). Calling from inside the handler
-/// would wait for itself.
+/// with [`SendError::NotHandled`](crate::SendError::NotHandled). Calling it from inside
+/// its own handler is [`SendError::InsideSerialize`](crate::SendError::InsideSerialize).
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -62,6 +63,12 @@ impl<P: Dispatch<H>, H: Send> Local<P, H> {
     }
 
     fn run(&self, message: &P::Borrowed<'_>) -> Result<Result<Vec<u8>, Failure>, SendError> {
+        let own = nesting::address(self);
+        if nesting::is_for(|whom| whom == own) {
+            return Err(SendError::InsideSerialize);
+        }
+        // The handler, too, would wait for itself.
+        let _encoding = nesting::Encoding::begin(own);
         let mut bytes = Vec::new();
         codec::encode_to_vec(message, &mut bytes, usize::MAX).map_err(|error| match error {
             codec::TooLargeOr::Value(error) => SendError::Encode(error),

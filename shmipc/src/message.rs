@@ -88,7 +88,8 @@ pub trait Dispatch<H>: ShmMessage {
     /// A peer is gone.
     #[doc(hidden)]
     fn peer_departed(handler: &mut H, cx: &Context<Self>, departure: &Departure);
-    /// The peer had to drop messages because this side did not read them in time.
+    /// This side missed messages that nobody waits for: dropped by the peer as they were not read in
+    /// time, undecodable, or their handler panicked.
     #[doc(hidden)]
     fn messages_missed(handler: &mut H, cx: &Context<Self>, count: u64);
 }

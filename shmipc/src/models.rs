@@ -18,6 +18,7 @@ mod registry;
 mod rig;
 mod ring;
 mod room;
+mod turn;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -44,9 +45,17 @@ struct Model {
 }
 
 fn all() -> impl Iterator<Item = &'static Model> {
-    [calls::MODELS, closing::MODELS, listener::MODELS, registry::MODELS, ring::MODELS, room::MODELS]
-        .into_iter()
-        .flatten()
+    [
+        calls::MODELS,
+        closing::MODELS,
+        listener::MODELS,
+        registry::MODELS,
+        ring::MODELS,
+        room::MODELS,
+        turn::MODELS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Every interleaving must end well, and with each fault built in some interleaving must not.

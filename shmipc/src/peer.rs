@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::dispatch::decode_reply;
 use crate::error::{CallError, Departure, SendError};
 use crate::link::Link;
+use crate::link::outbound::WhenFull;
 use crate::message::{Caller, ShmMessage};
 use crate::note::Goodbye;
 
@@ -88,10 +89,33 @@ impl<E: ShmMessage> Peer<E> {
 
     /// Sends a message that nobody waits for. Never waits.
     ///
+    /// A message that is refused because the peer does not read ([`SendError::Overflow`]) counts as
+    /// missed, of which the peer is told: whoever sends it again sends one more. Use
+    /// [`try_send`](Self::try_send) to keep it and send it later.
+    ///
+    /// The message is encoded once, on this thread, and nobody else waits meanwhile.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn send(&self, message: &E::Borrowed<'_>) -> Result<(), SendError> {
+        self.link()?.notify(message, self.timeout, WhenFull::Count)
+    }
+
+    /// The same, but a message that is refused because the peer does not read does not count as missed:
+    /// it is still the caller's, who sends it later, or knows that it was lost.
+    ///
     /// # Errors
     /// [`SendError`]; the message is still the caller's.
-    pub fn send(&self, message: &E::Borrowed<'_>) -> Result<(), SendError> {
-        self.link()?.notify(message, self.timeout)
+    pub fn try_send(&self, message: &E::Borrowed<'_>) -> Result<(), SendError> {
+        self.link()?.notify(message, self.timeout, WhenFull::Refuse)
+    }
+
+    /// What the peer reported about messages that nobody waited for, since the last call of this
+    /// method: it could not decode an event, its handler for it panicked, or it has none. At most 64 are
+    /// kept.
+    #[must_use]
+    pub fn take_rejections(&self) -> Vec<CallError> {
+        self.link.as_ref().map_or_else(Vec::new, |link| link.take_rejections())
     }
 
     /// Sends a message and waits until it was handled; gives its variant's reply. Works from inside

@@ -21,7 +21,7 @@
 //! |---|---|---|---|
 //! | `present` | `Producer::publish` | `Consumer::read_header`, `has_data` | the frame, and the zero behind it |
 //! | `head` | `Consumer::publish` | `Producer::refresh`, `was_taken` | the room of the frames that were copied out |
-//! | `consumer-waits` | `Consumer::announce_wait` | `Producer::consumer_waits` | that a wake-up is wanted for data |
+//! | `consumer-waits` | `Consumer::announce_wait` | `consumer_waits` | that a wake-up is wanted for data |
 //! | `producer-waits` | `Producer::announce_wait` | `Consumer::producer_waits` | that a wake-up is wanted for room |
 //!
 //! `consumer-waits` and `producer-waits` are store-then-load on both sides, which needs sequentially
@@ -40,7 +40,8 @@ mod sink;
 pub(crate) use buffer::{Assembly, FrameBuffer};
 pub(crate) use consumer::Consumer;
 pub(crate) use layout::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
-pub(crate) use producer::{Label, Producer, Refused, has_news};
+pub(crate) use producer::{Label, Producer, Refused, consumer_waits, has_news, was_taken};
+pub(crate) use sink::{InPlace, SMALL_FRAME, SmallFrame};
 
 use crate::frame::FrameError;
 

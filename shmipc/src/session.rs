@@ -9,6 +9,7 @@ use crate::error::Departure;
 use crate::frame::Kind;
 use crate::link::Link;
 use crate::link::inbound::{Inbound, LOOK_BYTES, Received};
+use crate::link::outbound::Flushed;
 use crate::message::ShmMessage;
 use crate::note::Goodbye;
 use crate::sync::{Fault, broken};
@@ -81,10 +82,13 @@ impl<P: ShmMessage> Session<P> {
         if let Some(departure) = ended.clone().filter(|_| self.is_through()) {
             return Progress::Ended(departure);
         }
-        self.link.flush();
         let mut handled = 0;
         let mut streaming = false;
-        let mut progress = Progress::Idle;
+        // What was left of a queue goes next time, after the others' turn.
+        let mut progress = match self.link.flush_some() {
+            Flushed::Partly => Progress::Busy,
+            Flushed::All | Flushed::Blocked => Progress::Idle,
+        };
         let begun = self.inbound.consumer().position();
         while handled < BATCH && !is_stopping() {
             // The others' turn comes after so many messages or so many bytes.
@@ -92,7 +96,9 @@ impl<P: ShmMessage> Session<P> {
                 break;
             }
             if ended.is_none() && self.link.replies().is_congested() {
-                progress = Progress::Stuck;
+                if progress == Progress::Idle {
+                    progress = Progress::Stuck;
+                }
                 break;
             }
             match self.inbound.next() {

@@ -63,6 +63,12 @@ pub(crate) enum Fault {
     RoomAnnouncedLate,
     /// A queue that waits for room says so after its last look.
     QueueAnnouncedLate,
+    /// Whoever ends a turn puts the producer back without looking whether anything is queued.
+    QueueUnlooked,
+    /// Whoever ends a turn for want of room does not look whether some came meanwhile.
+    RoomUnlooked,
+    /// Whoever ends a turn wakes nobody who waits for it.
+    TurnUntold,
     /// A leader does not wake the next.
     NoHandOn,
     /// A leader wakes the next before it puts the reader back, and without the lock.

@@ -97,7 +97,7 @@ impl ProbeHandler for Prober {
         thread::spawn(move || {
             for number in 0..count {
                 // A full queue refuses; the test wants every event, so wait and send it again.
-                while let Err(error) = peer.send(&ProbeEvent::Number { number }) {
+                while let Err(error) = peer.try_send(&ProbeEvent::Number { number }) {
                     if !peer.is_connected() {
                         eprintln!("events: {error}");
                         return;

@@ -224,7 +224,7 @@ fn waits_of_a_server(stopped: Stopped) -> (Vec<PeerProcess>, Vec<Wait>) {
     let mut next = || peers.pop().unwrap();
     let (calling, full, closing) = (next(), next(), next());
     let (second, third) = (calling.clone(), calling.clone());
-    while full.send(&ProbeEvent::Bytes { bytes: pattern(500) }).is_ok() {}
+    while full.try_send(&ProbeEvent::Bytes { bytes: pattern(500) }).is_ok() {}
     let full_call = full.clone();
     let handle = running.handle();
     let waits = vec![

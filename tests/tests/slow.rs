@@ -205,7 +205,7 @@ fn a_request_that_was_taken_back_never_runs(doorbell: Doorbell) {
     let builder = Client::<Probe>::builder(&name).serve_events(Gated { gate, ran });
     let _client = builder.connect().unwrap();
     let peer = running.handle().peers().pop().unwrap();
-    while peer.send(&ProbeEvent::Bytes { bytes: pattern(500) }).is_ok() {}
+    while peer.try_send(&ProbeEvent::Bytes { bytes: pattern(500) }).is_ok() {}
     let hasty = peer.with_deadline(Duration::from_millis(100));
     for value in 0..5 {
         let error = hasty.double(value).unwrap_err();

@@ -33,6 +33,7 @@ fn percentiles(timed: &Histogram<u64>) -> Sample {
         p50_ns: at(0.5),
         p99_ns: at(0.99),
         p999_ns: at(0.999),
+        worst_ns: Some(timed.max() as f64),
         ..Sample::default()
     }
 }

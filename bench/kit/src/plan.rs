@@ -29,6 +29,8 @@ pub enum Workload {
     FanIn,
     /// Round trips on one link while others are idle.
     IdleLinks,
+    /// Round trips beside others' large messages.
+    BesideLarge,
     /// Connecting, to the first reply.
     Connect,
     /// What a pair costs that says nothing.
@@ -37,7 +39,7 @@ pub enum Workload {
 
 impl Workload {
     /// All of them, in the table's order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RttSpin,
         Self::RttDefault,
         Self::RttSleep,
@@ -47,6 +49,7 @@ impl Workload {
         Self::Blob1m,
         Self::FanIn,
         Self::IdleLinks,
+        Self::BesideLarge,
         Self::Connect,
         Self::Idle,
     ];
@@ -64,6 +67,7 @@ impl Workload {
             Self::Blob1m => "blob-1m",
             Self::FanIn => "fan-in",
             Self::IdleLinks => "idle-links",
+            Self::BesideLarge => "beside-large",
             Self::Connect => "connect",
             Self::Idle => "idle",
         }
@@ -133,6 +137,8 @@ pub struct Plan {
     pub clients: usize,
     /// How many idle links there are beside the measured one.
     pub idle_links: usize,
+    /// Bytes in each of the others' large messages; zero where there are none.
+    pub large: usize,
 }
 
 impl Plan {
@@ -154,6 +160,8 @@ pub struct Sample {
     pub p99_ns: Option<f64>,
     /// 99.9th percentile.
     pub p999_ns: Option<f64>,
+    /// The longest.
+    pub worst_ns: Option<f64>,
     /// How many a second.
     pub per_s: Option<f64>,
     /// Payload in 10^9 bytes a second.

@@ -69,7 +69,8 @@ fn default_methods(protocol: &Protocol) -> TokenStream {
         /// Does nothing unless overridden.
         fn peer_departed(&mut self, #cx, _departure: &#krate::Departure) {}
 
-        /// The peer had to drop so many messages because this side did not read them in time. Does
+        /// This side missed so many messages that nobody waits for: the peer had to drop them because
+        /// they were not read in time, or they could not be decoded, or their handler panicked. Does
         /// nothing unless overridden.
         fn messages_missed(&mut self, #cx, _count: ::core::primitive::u64) {}
     }

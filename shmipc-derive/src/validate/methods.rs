@@ -22,6 +22,7 @@ pub(crate) const RESERVED_METHODS: [(&str, &[&str]); 4] = [
             "send",
             "call",
             "send_all",
+            "try_send",
             "notify",
             "request",
             "connect",

@@ -145,8 +145,9 @@ impl<P: ShmMessage> ClientBuilder<P> {
         self
     }
 
-    /// Calls `handle` with the number of events that the server dropped because this client did not
-    /// read them in time, in the order of the events that did come.
+    /// Calls `handle` with the number of events that this client missed, in the order of those that did
+    /// come: the server dropped them because this client did not read them in time, or they could not
+    /// be decoded, or their handler panicked, or there is none for them.
     pub fn on_missed(mut self, handle: impl FnMut(u64) + Send + 'static) -> Self {
         self.events.on_missed = Some(Box::new(handle));
         self

@@ -78,7 +78,7 @@ impl<E: ShmMessage> Service<E> for Both<E> {
 impl<E: ShmMessage> Service<E> for EventService<E> {
     fn handle(
         &mut self,
-        _cx: &Context<E>,
+        cx: &Context<E>,
         payload: &[u8],
         responder: Responder<'_>,
     ) -> Result<Responded, DecodeError> {
@@ -90,7 +90,12 @@ impl<E: ShmMessage> Service<E> for EventService<E> {
                 on_event(message);
                 responder.acknowledge()
             }
-            _ => responder.not_handled(),
+            _ => {
+                if responder.is_nobody() {
+                    self.messages_missed(cx, 1);
+                }
+                responder.not_handled()
+            }
         })
     }
 

@@ -124,6 +124,13 @@ pub enum SendError {
          sent: connect again in the child"
     )]
     Forked,
+    /// A message for the same link is being encoded on this thread: its `Serialize` sends, calls or
+    /// broadcasts itself. Nothing was sent. Also for a [`Local`](crate::Local) whose handler calls it.
+    #[error(
+        "a message for this link is being encoded on this thread just now; nothing was sent: send from \
+         outside of `Serialize`, or over another client"
+    )]
+    InsideSerialize,
     /// A deadline of zero can never be met; nothing was sent.
     #[error("the deadline is zero, which no operation can meet; nothing was sent")]
     ZeroDeadline,

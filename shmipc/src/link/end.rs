@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 
+use super::outbound::Flushed;
 use super::{Attention, Link};
 use crate::error::{Departure, SendError};
 use crate::frame::Kind;
@@ -119,8 +120,7 @@ impl Link {
         // SYNC(closing): from here on this side's listener drops what it takes; the goodbye below
         // comes after that.
         fence(Ordering::SeqCst);
-        self.messages.flush(self);
-        self.replies.flush(self);
+        while self.flush_some() == Flushed::Partly {}
         drop(self.messages.say_goodbye(self, Label::new(Kind::Goodbye, 0), &goodbye.to_bytes()));
         self.segment.say_goodbye(goodbye.code());
         crate::step::reach("goodbye.said");

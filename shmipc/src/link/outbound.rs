@@ -5,28 +5,40 @@
 //! - *queueing*: the sender never waits; what does not fit stands in a private queue of bounded size
 //!   until the peer reads (everything that a listener sends).
 //!
-//! A message that fits into a frame is encoded straight into the ring. A larger one is encoded to a
-//! private buffer and sent in fragments, with no other message of the lane in between.
+//! A message is encoded once, and not under the lock ([`encoding`]): a small one in private memory, a
+//! larger one in the ring, or in a buffer from which it goes through the ring in fragments, with no other
+//! message of the lane in between. Who writes more than a small frame takes the [`turn`]; the lock is
+//! held for moments only.
 
+mod encoding;
+mod fragments;
 mod queue;
+mod turn;
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
+#[cfg(not(loom))]
+use std::sync::TryLockError;
+use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Link;
-use super::inbound::LENGTH_PREFIX;
-use crate::codec::{self, TooLargeOr};
+use crate::codec::TooLargeOr;
 use crate::error::SendError;
-use crate::frame::{FragmentFlags, Kind};
-use crate::ring::{Label, Lane, Producer, Refused, has_news};
+use crate::ring::{
+    Label, Lane, Producer, Refused, SmallFrame, consumer_waits, has_news, was_taken,
+};
 use crate::segment::link::LaneId;
-use crate::sync::{AtomicU32, Condvar, Fault, Mutex, MutexGuard, Ordering, broken};
+use crate::sync::{AtomicU32, AtomicU64, Fault, Mutex, MutexGuard, Ordering, broken};
 use crate::wait::{self, Deadline, WAITING_SLICE};
+use encoding::{Encoded, Manner};
+use fragments::Fragments;
 use queue::Queued;
 pub(crate) use queue::WhenFull;
+pub(crate) use turn::Flushed;
+use turn::Line;
 
 /// Buffers above this are given back after the message that needed them.
 const KEPT_BUFFER: usize = 4 << 20;
@@ -35,26 +47,34 @@ const KEPT_BUFFER: usize = 4 << 20;
 pub(crate) struct Outbound {
     lane_id: LaneId,
     lane: Lane,
+    /// Held for moments, and never while the user's code runs.
     state: Mutex<State>,
-    /// Signalled when a message in fragments is through.
-    turn: Condvar,
+    /// Threads that found the lock held.
+    contending: AtomicU32,
     /// Largest message in bytes.
     maximum: usize,
+    /// Most bytes that go into one frame.
+    largest_payload: usize,
     /// Most bytes in the private queue.
     queue_maximum: usize,
     /// Whether the queue has anything, for a look without the lock.
     queue_busy: AtomicU32,
+    /// Where the next frame goes, as a hint.
+    next: AtomicU64,
 }
 
 struct State {
-    producer: Producer,
-    /// A message is on its way in fragments: nobody else may write to the lane.
-    streaming: bool,
-    /// Encodings of messages that did not fit at once.
+    /// `None` while somebody has the turn ([`turn`]).
+    producer: Option<Box<Producer>>,
+    /// Who waits for the turn.
+    line: Line,
+    /// A buffer for the next message that needs one.
     scratch: Vec<u8>,
     queue: VecDeque<Queued>,
-    /// Bytes in `queue`.
+    /// Bytes in `queue`, and of the message that is leaving it.
     queued: usize,
+    /// The request that is leaving the queue, if its caller waits for it.
+    leaving: Option<u32>,
     /// Ends of requests that went through the queue, until their calls end.
     queued_ends: Vec<(u32, u64)>,
     /// Whether the queue is counted among those that wait for room.
@@ -91,24 +111,28 @@ impl Outbound {
         Self {
             lane_id,
             lane: producer.lane().clone(),
+            largest_payload: producer.largest_payload(),
             state: Mutex::new(State {
-                producer,
-                streaming: false,
+                producer: Some(Box::new(producer)),
+                line: Line::default(),
                 scratch: Vec::new(),
                 queue: VecDeque::new(),
                 queued: 0,
+                leaving: None,
                 queued_ends: Vec::new(),
                 armed: false,
                 missed: 0,
             }),
-            turn: Condvar::new(),
+            contending: AtomicU32::new(0),
             maximum,
             queue_maximum,
             queue_busy: AtomicU32::new(0),
+            next: AtomicU64::new(0),
         }
     }
 
     /// Sends one message, waiting for room up to the deadline.
+    #[inline]
     pub(crate) fn send_blocking<T: Serialize + ?Sized>(
         &self,
         link: &Link,
@@ -117,129 +141,154 @@ impl Outbound {
         deadline: &mut Deadline,
         tell: Tell,
     ) -> Result<u64, SendError> {
-        let mut state = self.my_turn(link, deadline)?;
-        let encoded = state.producer.encode(label, value);
-        let wanted = encoded.is_ok() && tell == Tell::Now && state.producer.consumer_waits();
-        state.producer.clear_ahead();
-        let largest_payload = state.producer.largest_payload();
-        // Others may send while a message that did not fit is encoded again.
-        let scratch = encoded.is_err().then(|| std::mem::take(&mut state.scratch));
+        let mut small = SmallFrame::new();
+        match self.encode(link, value, &mut small, Manner::Blocking(deadline))? {
+            Encoded::Small => match self.send_small(link, label, &mut small, tell)? {
+                Some(end) => Ok(end),
+                None => self.send_in_line(link, label, small.payload(), deadline),
+            },
+            Encoded::InPlace(turn, frame) => turn.finish(frame, label),
+            Encoded::Spilled(bytes) => {
+                let sent = self.send_in_line(link, label, &bytes, deadline);
+                self.keep_scratch(bytes);
+                sent
+            }
+        }
+    }
+
+    /// Puts a small frame into the ring, if nobody is before it and there is room.
+    #[inline]
+    fn send_small(
+        &self,
+        link: &Link,
+        label: Label,
+        small: &mut SmallFrame,
+        tell: Tell,
+    ) -> Result<Option<u64>, SendError> {
+        let mut state = self.lock();
+        if !state.is_free() {
+            return Ok(None);
+        }
+        let Some(producer) = &mut state.producer else { return Ok(None) };
+        let end = match producer.write_small(label, small) {
+            Ok(end) => end,
+            Err(Refused::NoRoom) => return Ok(None),
+            Err(other) => {
+                // Ending a link takes the lock.
+                drop(state);
+                return Err(refused(link, other));
+            }
+        };
+        let wanted = tell == Tell::Now && consumer_waits(&self.lane);
+        producer.clear_ahead();
         drop(state);
+        self.next_is_at(end);
         if wanted {
             link.ring_for_data(self.lane_id);
         }
-        match encoded {
-            Ok(end) => return Ok(end),
-            Err(Refused::NoRoom) => {}
-            Err(other) => return Err(refused(link, other)),
-        }
-        // Encoding a large message takes its time, and that counts.
-        deadline.left();
-        let mut bytes = scratch.unwrap_or_default();
-        bytes.clear();
-        let sent = match codec::encode_to_vec(value, &mut bytes, self.maximum) {
-            Err(error) => Err(too_large_or(error, self.maximum)),
-            Ok(()) if bytes.len() <= largest_payload => {
-                self.write_blocking(link, label, &bytes, deadline)
+        Ok(Some(end))
+    }
+
+    /// Sends a message that is encoded already, in its turn, waiting for room up to the deadline.
+    #[cold]
+    fn send_in_line(
+        &self,
+        link: &Link,
+        label: Label,
+        bytes: &[u8],
+        deadline: &mut Deadline,
+    ) -> Result<u64, SendError> {
+        let mut fragments = Fragments::new(label, bytes.len(), self.largest_payload);
+        let mut turn = self.wait_for_turn(link, deadline)?;
+        loop {
+            match turn.write(&mut fragments, bytes)? {
+                Ok(end) => return Ok(end),
+                Err(seen_head) => self.wait_for_room(link, seen_head, deadline)?,
             }
-            Ok(()) => self.stream_blocking(link, label, &bytes, deadline),
-        };
-        bytes.clear();
-        bytes.shrink_to(KEPT_BUFFER);
-        self.lock().scratch = bytes;
-        sent
+        }
     }
 
     /// Wakes the consumer if it sleeps, for messages of which it was not told.
     pub(crate) fn tell(&self, link: &Link) {
-        self.notify(link, &self.lock());
+        self.notify(link);
     }
 
-    /// Whatever panicked while it held the lock was the user's `Serialize`, and nothing is published
-    /// before that is done: the state is whole.
+    /// Nothing that panics runs under this lock.
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until no message is on its way in fragments.
-    #[inline]
-    fn my_turn(
-        &self,
-        link: &Link,
-        deadline: &mut Deadline,
-    ) -> Result<MutexGuard<'_, State>, SendError> {
-        let mut state = self.lock();
-        while state.streaming {
-            // Ending a link takes this lock, so the question how it stands is asked without it.
-            drop(state);
-            let left = self.time_left(link, deadline)?;
-            state = self.lock();
-            if state.streaming {
-                let waited = self.turn.wait_timeout(state, left.min(WAITING_SLICE));
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
-        }
-        Ok(state)
-    }
-
-    fn write_blocking(
-        &self,
-        link: &Link,
-        label: Label,
-        bytes: &[u8],
-        deadline: &mut Deadline,
-    ) -> Result<u64, SendError> {
-        loop {
-            let mut state = self.my_turn(link, deadline)?;
-            let written = state.producer.write(label, [bytes, &[]]);
-            let seen_head = state.producer.seen_head();
-            self.notify(link, &state);
-            drop(state);
-            match written {
-                Ok(end) => return Ok(end),
-                Err(Refused::NoRoom) => self.wait_for_room(link, seen_head, deadline)?,
-                Err(other) => return Err(refused(link, other)),
-            }
-        }
-    }
-
-    fn stream_blocking(
-        &self,
-        link: &Link,
-        label: Label,
-        bytes: &[u8],
-        deadline: &mut Deadline,
-    ) -> Result<u64, SendError> {
-        let mut rest = Fragments::new(label, bytes.len());
-        self.my_turn(link, deadline)?.streaming = true;
-        let ended = loop {
-            let mut state = self.lock();
-            let written = rest.write_one(&mut state.producer, bytes);
-            let seen_head = state.producer.seen_head();
-            self.notify(link, &state);
-            drop(state);
-            match written {
-                Ok(end) if rest.is_done() => break Ok(end),
-                Ok(_) => {}
-                Err(Refused::NoRoom) => {
-                    if let Err(error) = self.wait_for_room(link, seen_head, deadline) {
-                        break Err(error);
-                    }
-                }
-                Err(other) => break Err(refused(link, other)),
-            }
-        };
-        self.lock().streaming = false;
-        self.turn.notify_all();
-        ended
+        self.try_lock().unwrap_or_else(|| self.lock_contended())
     }
 
     #[inline]
-    fn notify(&self, link: &Link, state: &State) {
-        if state.producer.consumer_waits() {
+    fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        #[cfg(not(loom))]
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+        // What a model may try it waits for: trying again is the checker's business.
+        #[cfg(loom)]
+        Some(self.lock_contended())
+    }
+
+    #[cold]
+    fn lock_contended(&self) -> MutexGuard<'_, State> {
+        if cfg!(loom) {
+            return self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+        self.contending.fetch_add(1, Ordering::Relaxed);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.contending.fetch_sub(1, Ordering::Relaxed);
+        state
+    }
+
+    /// Lets those have the lock who want it, for who may come again and again: the lock is not fair.
+    fn let_others(&self) {
+        if !cfg!(loom) && self.contending.load(Ordering::Relaxed) != 0 {
+            thread::yield_now();
+        }
+    }
+
+    /// Remembers where the next frame goes. A hint: nothing depends on it.
+    #[inline]
+    fn next_is_at(&self, position: u64) {
+        if !cfg!(loom) {
+            self.next.store(position, Ordering::Relaxed);
+        }
+    }
+
+    /// The consumer looks at the next frame's line; asked for now, it is here when the frame is made.
+    #[inline]
+    fn ask_for_next(&self) {
+        if !cfg!(loom) {
+            self.lane.prefetch_for_writing(self.next.load(Ordering::Relaxed));
+        }
+    }
+
+    fn take_scratch(&self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.lock().scratch);
+        bytes.clear();
+        bytes
+    }
+
+    /// Keeps a buffer for the next message that needs one, if it is larger than the one that is kept.
+    fn keep_scratch(&self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        bytes.shrink_to(KEPT_BUFFER);
+        self.lock().keep(bytes);
+    }
+
+    #[inline]
+    fn notify(&self, link: &Link) {
+        if consumer_waits(&self.lane) {
             link.ring_for_data(self.lane_id);
         }
+    }
+
+    /// Has the peer taken everything up to `end`?
+    pub(crate) fn was_taken(&self, end: u64) -> bool {
+        was_taken(&self.lane, end)
     }
 
     fn time_left(&self, link: &Link, deadline: &mut Deadline) -> Result<Duration, SendError> {
@@ -295,57 +344,20 @@ impl Outbound {
     }
 }
 
-/// A message's way through the ring in fragments.
-#[derive(Debug)]
-struct Fragments {
-    label: Label,
-    length: usize,
-    /// Payload bytes written so far; `None` before the first fragment.
-    written: Option<usize>,
-}
-
-impl Fragments {
-    fn new(label: Label, length: usize) -> Self {
-        Self { label, length, written: None }
+impl State {
+    /// Is it nobody's turn, with nobody before who only just comes?
+    #[inline]
+    fn is_free(&self) -> bool {
+        self.producer.is_some() && self.queue.is_empty() && self.missed == 0 && !self.line.is_due
     }
 
-    fn is_done(&self) -> bool {
-        self.written == Some(self.length)
-    }
-
-    fn has_begun(&self) -> bool {
-        self.written.is_some()
-    }
-
-    /// Writes as much as makes a sensible frame just now.
-    fn write_one(&mut self, producer: &mut Producer, bytes: &[u8]) -> Result<u64, Refused> {
-        let room = producer.room_for_payload()?;
-        let capacity = producer.lane().capacity() as usize;
-        let from = self.written.unwrap_or(0);
-        let prefix = (self.length as u64).to_le_bytes();
-        let prefix: &[u8] = if self.has_begun() { &[] } else { &prefix };
-        // A quarter of the ring at most, so that the consumer copies while the next is written; an
-        // eighth at least, so that a slow consumer does not make us send crumbs.
-        let left = self.length - from + prefix.len();
-        let size = left.min(room).min(capacity / 4);
-        if size < left.min(capacity / 8) {
-            return Err(Refused::NoRoom);
+    /// Keeps memory for the next message that does not fit at once.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if (self.scratch.capacity()..=KEPT_BUFFER).contains(&bytes.capacity()) {
+            self.scratch = bytes;
         }
-        let to = from + size - prefix.len();
-        let flags = FragmentFlags {
-            first: !self.has_begun(),
-            last: to == self.length,
-            kind: self.label.kind,
-        };
-        let label =
-            Label { kind: Kind::Fragment, flags: flags.to_u8(), call_id: self.label.call_id };
-        let end = producer.write(label, [prefix, &bytes[from..to]])?;
-        self.written = Some(to);
-        Ok(end)
     }
 }
-
-const _: () = assert!(LENGTH_PREFIX == size_of::<u64>());
 
 fn too_large_or(error: TooLargeOr, maximum: usize) -> SendError {
     match error {
@@ -357,7 +369,6 @@ fn too_large_or(error: TooLargeOr, maximum: usize) -> SendError {
 /// A refusal other than for want of room.
 fn refused(link: &Link, refused: Refused) -> SendError {
     match refused {
-        Refused::Encode(error) => SendError::Encode(error),
         Refused::Violation(violation) => link.send_error(link.accuse(&violation)),
         Refused::NoRoom => SendError::Overflow { pid: link.peer().pid, queued: 0 },
     }

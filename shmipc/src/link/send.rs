@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Link;
 use super::calls::NoAnswer;
-use super::outbound::{Sent, Tell, WhenFull};
+use super::outbound::{Flushed, Sent, Tell, WhenFull};
+use super::{Attention, Link};
 use crate::codec::DecodeError;
 use crate::error::{CallError, Departure, Outcome, SendError};
 use crate::frame::Kind;
+use crate::nesting;
 use crate::note::{Failure, Goodbye};
 use crate::ring::Label;
 use crate::segment::link::Role;
@@ -25,16 +26,25 @@ impl Link {
     /// Writes what waits in private queues, as far as there is room. `true`: nothing waits.
     #[inline]
     pub(crate) fn flush(&self) -> bool {
-        self.messages.flush(self);
-        self.replies.flush(self);
-        self.messages.queued_nothing() && self.replies.queued_nothing()
+        self.flush_some() == Flushed::All
     }
 
-    /// Sends a notice: a client waits for room, a server queues.
+    /// The same for who can tell whether anything waits for room, or was only left for the next time.
+    #[inline]
+    pub(crate) fn flush_some(&self) -> Flushed {
+        match (self.messages.flush(self), self.replies.flush(self)) {
+            (Flushed::Partly, _) | (_, Flushed::Partly) => Flushed::Partly,
+            (Flushed::Blocked, _) | (_, Flushed::Blocked) => Flushed::Blocked,
+            (Flushed::All, Flushed::All) => Flushed::All,
+        }
+    }
+
+    /// Sends a notice: a client waits for room, a server queues, or does `when_full`.
     pub(crate) fn notify<T: Serialize + ?Sized>(
         &self,
         value: &T,
         timeout: Duration,
+        when_full: WhenFull,
     ) -> Result<(), SendError> {
         self.check_open(timeout)?;
         let label = Label::new(Kind::Notice, 0);
@@ -46,8 +56,7 @@ impl Link {
             }
             Role::Server => {
                 self.check_handled()?;
-                // The sender learns that it was refused and may try again: nothing is missed yet.
-                let sent = self.messages.send_queueing(self, label, value, WhenFull::Refuse);
+                let sent = self.messages.send_queueing(self, label, value, when_full);
                 self.close_if_too_slow(sent)
             }
         }
@@ -64,7 +73,6 @@ impl Link {
         struct Untold<'a>(&'a Link, usize);
         impl Drop for Untold<'_> {
             fn drop(&mut self) {
-                // Nothing to tell, or a lock that a thread of the parent may hold.
                 if self.1 > 0 && !self.0.is_inherited() {
                     self.0.messages.tell(self.0);
                 }
@@ -203,6 +211,15 @@ impl Link {
         }
     }
 
+    /// What the peer reported about messages that nobody waited for.
+    pub(crate) fn take_rejections(&self) -> Vec<CallError> {
+        // A forked child keeps away from its parent's locks.
+        if self.is_inherited() {
+            return Vec::new();
+        }
+        self.calls.take_rejections(self).into_iter().map(CallError::from).collect()
+    }
+
     /// Sends a failure instead of a reply.
     pub(crate) fn fail(&self, call_id: u32, failure: &Failure) {
         if self.is_inherited() {
@@ -218,6 +235,9 @@ impl Link {
     #[inline]
     fn check_open(&self, timeout: Duration) -> Result<(), SendError> {
         self.check_own()?;
+        if nesting::is_for(|whom| self.is_meant_by(whom)) {
+            return Err(SendError::InsideSerialize);
+        }
         if timeout.is_zero() {
             return Err(SendError::ZeroDeadline);
         }
@@ -225,6 +245,14 @@ impl Link {
             Some(departure) => Err(self.send_error(departure)),
             None => Ok(()),
         }
+    }
+
+    /// Does an encoding on this thread ([`nesting`]) go over this link: for it alone, or for all of its
+    /// server's?
+    pub(crate) fn is_meant_by(&self, whom: usize) -> bool {
+        whom == nesting::address(self)
+            || matches!(&self.attention, Attention::Local(registry, _)
+                if whom == nesting::address(&**registry))
     }
 
     fn check_handled(&self) -> Result<(), SendError> {

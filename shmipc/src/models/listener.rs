@@ -8,6 +8,7 @@ use super::rig::{
 };
 use super::{Model, check};
 use crate::client::modelled::listen;
+use crate::link::outbound::WhenFull;
 use crate::server::modelled::serve;
 use crate::sync::{self, Fault};
 
@@ -56,7 +57,7 @@ fn one_event() {
     let main = sync::current();
     let (listener, stop) = listen(client, events, counting(move |_| main.unpark()));
     let listener = thread::spawn(listener);
-    server.notify(&Count(1), NEVER).expect("sent");
+    server.notify(&Count(1), NEVER, WhenFull::Count).expect("sent");
     sync::park_timeout(NEVER);
     stop();
     listener.join().expect("the listener");

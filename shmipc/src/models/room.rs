@@ -28,7 +28,7 @@ pub(super) const MODELS: &[Model] = &[
         name: "room/queueing-elsewhere",
         preemptions: Some(2),
         run: queueing_elsewhere,
-        faults: &[Fault::QueueAnnouncedLate],
+        faults: &[Fault::QueueAnnouncedLate, Fault::RoomUnlooked],
     },
 ];
 
@@ -37,8 +37,8 @@ fn blocking() {
     let Rig { client, registry, segment, .. } = rig(ONE_FRAME, ONE_FRAME);
     let (listener, server, _) = serve(registry, Some(segment), MANNER, counting(|_| {}));
     let listener = thread::spawn(listener);
-    client.notify(&Count(1), NEVER).expect("sent");
-    client.notify(&Count(2), NEVER).expect("sent once there was room");
+    client.notify(&Count(1), NEVER, WhenFull::Refuse).expect("sent");
+    client.notify(&Count(2), NEVER, WhenFull::Refuse).expect("sent once there was room");
     server.stop();
     listener.join().expect("the listener");
 }

@@ -1,17 +1,11 @@
 //! The writing end of a lane.
 
-use serde::Serialize;
-
-use super::sink::{RingSink, SmallSink};
+use super::sink::{InPlace, RingSink, SMALL_FRAME, SmallFrame};
 use super::{Lane, Violation};
-use crate::codec::{self, EncodeError, EncodeFailure, Sink};
+use crate::codec::Sink;
 use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Fault, Ordering, broken, fence};
 
-/// Frames up to this length are made in private memory and copied into the ring in one go: the
-/// consumer looks at the header's place all the time, and each look takes the line away from who
-/// writes to it piece by piece.
-pub(super) const SMALL_FRAME: usize = 512;
 /// Bytes behind what is published in which places of headers are cleared in advance.
 const CLEARED_AHEAD: u64 = 4 * FRAME_ALIGNMENT as u64;
 /// Bytes beyond those for which a line is asked for. At ten million messages a second, and two to
@@ -33,12 +27,9 @@ pub(crate) struct Producer {
     /// The largest frame that this side makes: half the ring at most, or it might never fit behind
     /// a pad, and no more than a message of the link's maximum takes.
     largest_frame: u64,
-    /// Where small frames are made.
-    small: Box<SmallFrame>,
+    /// Payload bytes of the last frame that was no small one: the next is likely to have as many.
+    likely: usize,
 }
-
-#[repr(align(64))]
-struct SmallFrame([u8; SMALL_FRAME]);
 
 /// What a frame says besides its payload.
 #[derive(Debug, Clone, Copy)]
@@ -63,10 +54,8 @@ impl Label {
 /// Why no frame was written. The lane is as it was.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// Not enough contiguous room just now, or the value is larger than any frame.
+    /// Not enough contiguous room just now, or more than any frame takes.
     NoRoom,
-    /// The value cannot be encoded.
-    Encode(EncodeError),
     /// The consumer's position is impossible.
     Violation(Violation),
 }
@@ -77,8 +66,7 @@ impl Producer {
     #[inline]
     pub(crate) unsafe fn new(lane: Lane, checksums: Checksums, max_message: usize) -> Self {
         let largest_frame = (HEADER_LENGTH + max_message.min(lane.largest_payload())) as u64;
-        let small = Box::new(SmallFrame([0; SMALL_FRAME]));
-        Self { lane, checksums, tail: 0, cleared: 0, cached_head: 0, largest_frame, small }
+        Self { lane, checksums, tail: 0, cleared: 0, cached_head: 0, largest_frame, likely: 0 }
     }
 
     /// The largest payload that this side puts into one frame, in bytes.
@@ -96,81 +84,93 @@ impl Producer {
         self.tail
     }
 
-    /// Encodes `value` and publishes it as one frame. Gives the position of the frame's end.
+    /// Publishes a frame that was made in private memory. Gives the position of its end.
     #[inline]
-    pub(crate) fn encode<T: Serialize + ?Sized>(
+    pub(crate) fn write_small(
         &mut self,
         label: Label,
-        value: &T,
+        small: &mut SmallFrame,
     ) -> Result<u64, Refused> {
-        // The consumer looks at this line; asked for now, it is here when the frame is made.
-        self.lane.prefetch_for_writing(self.tail);
-        let mut sink = SmallSink { frame: &mut self.small.0, end: HEADER_LENGTH };
-        match codec::encode(value, &mut sink) {
-            Ok(()) => {
-                let end = sink.end;
-                self.write_small(label, end)
-            }
-            Err(EncodeFailure::Full) => self.encode_in_place(label, value),
-            Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
-        }
-    }
-
-    /// Publishes the frame whose payload stands in `small` up to `end`.
-    #[inline]
-    fn write_small(&mut self, label: Label, end: usize) -> Result<u64, Refused> {
-        let length = end - HEADER_LENGTH;
-        if end as u64 > self.largest_frame {
+        let length = small.payload().len();
+        if (HEADER_LENGTH + length) as u64 > self.largest_frame {
             return Err(Refused::NoRoom);
         }
         let start = self.find_room(length)?;
         let header = label.header(length as u32);
-        let whole = &mut self.small.0[..end];
         let checksum = match self.checksums {
-            Checksums::On => {
-                whole[..HEADER_LENGTH].copy_from_slice(&header.to_bytes(0));
-                frame::checksum_of(whole)
-            }
+            Checksums::On => frame::checksum_of(small.whole(header.to_bytes(0))),
             Checksums::Off => 0,
         };
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
         let mut sink = RingSink::new(&self.lane, start, room);
         // `find_room` found room for it.
-        let fits = sink.put(&whole[HEADER_LENGTH..]);
+        let fits = sink.put(small.payload());
         debug_assert!(fits);
         Ok(self.publish(start, header, checksum))
     }
 
-    /// Encodes `value` straight into the ring.
-    fn encode_in_place<T: Serialize + ?Sized>(
-        &mut self,
-        label: Label,
-        value: &T,
-    ) -> Result<u64, Refused> {
-        // Also what fails below may leave bytes behind `tail`.
+    /// Finds a place for a frame whose payload has `least` bytes or more, for who makes it there piece
+    /// by piece. `None`: there is none just now, or the frame would be too large.
+    pub(crate) fn begin(&mut self, least: usize) -> Result<Option<InPlace>, Refused> {
+        let least = (HEADER_LENGTH + least) as u64;
+        if least > self.largest_frame {
+            return Ok(None);
+        }
+        // What is made in the ring stays where it began: the place is for the likely length, before
+        // the end or after it.
+        let likely = ((HEADER_LENGTH + self.likely) as u64).clamp(least, self.largest_frame);
+        if self.room_before_end() < likely && self.room_after_end() < likely {
+            self.refresh()?;
+        }
+        let (before, after) = (self.room_before_end(), self.room_after_end());
+        let (start, room) = match before >= likely || before >= after {
+            true => (self.tail, before),
+            false => (self.tail + self.lane.to_end(self.tail), after),
+        };
+        if room < least {
+            return Ok(None);
+        }
+        // Bytes are left behind `tail` if nothing comes of the frame.
         self.cleared = self.tail;
-        // Three tries, the likely one first: before the end with the room known of, with the room
-        // that there is, and after the end.
-        if let Some(end) = self.encode_at(self.tail, self.room_before_end(), label, value)? {
-            return Ok(end);
+        crate::step::reach("reserve");
+        let room = room.min(self.largest_frame);
+        let sink = RingSink::new(&self.lane, start, room).hashing(self.checksums);
+        Ok(Some(InPlace { start, sink }))
+    }
+
+    /// Looks for `more` bytes behind what stands there already. `false`: there is no room for them.
+    pub(crate) fn extend(&mut self, frame: &mut InPlace, more: usize) -> Result<bool, Refused> {
+        let needed = (HEADER_LENGTH + frame.sink.written() + more) as u64;
+        if needed > self.largest_frame {
+            return Ok(false);
         }
-        if self.refresh()?
-            && let Some(end) = self.encode_at(self.tail, self.room_before_end(), label, value)?
-        {
-            return Ok(end);
+        self.refresh()?;
+        let room = match frame.start == self.tail {
+            true => self.room_before_end(),
+            false => self.room_after_end(),
+        };
+        if room < needed {
+            return Ok(false);
         }
-        let after_end = self.tail + self.lane.to_end(self.tail);
-        match self.encode_at(after_end, self.room_after_end(), label, value)? {
-            Some(end) => Ok(end),
-            None => Err(Refused::NoRoom),
-        }
+        frame.sink.widen(room.min(self.largest_frame));
+        Ok(true)
+    }
+
+    /// Publishes a frame that was made in the ring. Gives the position of its end.
+    pub(crate) fn finish(&mut self, frame: InPlace, label: Label) -> u64 {
+        self.likely = frame.sink.written();
+        let (header, checksum) = frame.sink.finish(label, self.checksums);
+        self.publish(frame.start, header, checksum)
     }
 
     /// Copies `payload` (given in two parts) into the ring and publishes it as one frame. Gives the
     /// position of the frame's end.
     pub(crate) fn write(&mut self, label: Label, parts: [&[u8]; 2]) -> Result<u64, Refused> {
         let length = parts[0].len() + parts[1].len();
+        if length > SMALL_FRAME {
+            self.likely = length;
+        }
         let start = self.find_room(length)?;
         crate::step::reach("reserve");
         let room = frame_length(length as u64);
@@ -213,16 +213,6 @@ impl Producer {
         Ok((room as usize).saturating_sub(HEADER_LENGTH))
     }
 
-    /// Does the consumer sleep, or is it about to? Ask after every publishing, and ring if so.
-    #[inline]
-    pub(crate) fn consumer_waits(&self) -> bool {
-        // SYNC(consumer-waits): orders the header's store in `publish` before this load.
-        if !broken(Fault::LookedUnfenced) {
-            fence(Ordering::SeqCst);
-        }
-        self.lane.control().consumer_waits.load(Ordering::Relaxed) != 0
-    }
-
     /// Counts one more thread (or queue) that waits for room, so that the consumer rings. Look at
     /// [`has_news`] once more after this, before sleeping.
     pub(crate) fn announce_wait(lane: &Lane) {
@@ -239,29 +229,6 @@ impl Producer {
     /// The consumer's position as this side last saw it.
     pub(crate) fn seen_head(&self) -> u64 {
         self.cached_head
-    }
-
-    fn encode_at<T: Serialize + ?Sized>(
-        &mut self,
-        start: u64,
-        room: u64,
-        label: Label,
-        value: &T,
-    ) -> Result<Option<u64>, Refused> {
-        if room < HEADER_LENGTH as u64 {
-            return Ok(None);
-        }
-        crate::step::reach("reserve");
-        let room = room.min(self.largest_frame);
-        let mut sink = RingSink::new(&self.lane, start, room).hashing(self.checksums);
-        match codec::encode(value, &mut sink) {
-            Ok(()) => {
-                let (header, checksum) = sink.finish(label, self.checksums);
-                Ok(Some(self.publish(start, header, checksum)))
-            }
-            Err(EncodeFailure::Full) => Ok(None),
-            Err(EncodeFailure::Value(error)) => Err(Refused::Encode(error)),
-        }
     }
 
     /// Puts the header before the payload that stands at `start`, and a pad before that where `start`
@@ -355,13 +322,6 @@ impl Producer {
         Ok(true)
     }
 
-    /// Has the consumer taken everything before `position`? What it claims beyond what was written
-    /// counts as taken: the careful answer to a lie.
-    pub(crate) fn was_taken(&self, position: u64) -> bool {
-        // SYNC(head): the consumer publishes before it dispatches.
-        self.lane.control().head.load(Ordering::Acquire) >= position
-    }
-
     /// Bytes that frames may take: a line stays back for the place of the header behind them.
     fn free(&self) -> u64 {
         let back = if broken(Fault::NoLineBack) { 0 } else { FRAME_ALIGNMENT as u64 };
@@ -391,4 +351,21 @@ impl Producer {
 /// Has the consumer moved on from `seen_head`? For who waits for room without the producer's lock.
 pub(crate) fn has_news(lane: &Lane, seen_head: u64) -> bool {
     lane.control().head.load(Ordering::Relaxed) != seen_head
+}
+
+/// Does the consumer sleep, or is it about to? Ask after every publishing, and ring if so.
+#[inline]
+pub(crate) fn consumer_waits(lane: &Lane) -> bool {
+    // SYNC(consumer-waits): orders the header's store in `publish` before this load.
+    if !broken(Fault::LookedUnfenced) {
+        fence(Ordering::SeqCst);
+    }
+    lane.control().consumer_waits.load(Ordering::Relaxed) != 0
+}
+
+/// Has the consumer taken everything before `position`? What it claims beyond what was written
+/// counts as taken: the careful answer to a lie.
+pub(crate) fn was_taken(lane: &Lane, position: u64) -> bool {
+    // SYNC(head): the consumer publishes before it dispatches.
+    lane.control().head.load(Ordering::Acquire) >= position
 }

@@ -11,6 +11,7 @@ use crate::codec::{self, TooLargeOr};
 use crate::error::SendError;
 use crate::link::Link;
 use crate::message::ShmMessage;
+use crate::nesting;
 use crate::options::DEFAULT_DEADLINE;
 use crate::peer::Peer;
 use crate::segment::registry::Registry;
@@ -92,6 +93,14 @@ impl Shared {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Is this thread encoding a message for this server's links, for one or all of them?
+    fn is_encoding(&self) -> bool {
+        nesting::is_for(|whom| {
+            whom == nesting::address(&*self.registry)
+                || self.links().values().any(|link| link.is_meant_by(whom))
+        })
     }
 
     pub(super) fn stop(&self) {
@@ -192,11 +201,20 @@ impl<P: ShmMessage> ServerHandle<P> {
             result.error = Some(SendError::Forked);
             return result;
         }
+        if shared.is_encoding() {
+            result.error = Some(SendError::InsideSerialize);
+            return result;
+        }
         // Taken, not locked: encoding is the user's code. Who broadcasts at the same time has its own.
         let mut memory = std::mem::take(&mut *shared.broadcasting());
         memory.bytes.clear();
         let maximum = shared.settings.registry.max_message;
-        match codec::encode_to_vec(event, &mut memory.bytes, maximum) {
+        let encoding = nesting::Encoding::begin(nesting::address(&*shared.registry));
+        let encoded = codec::encode_to_vec(event, &mut memory.bytes, maximum);
+        drop(encoding);
+        match encoded {
+            // A forked child that comes out of the event's `Serialize`.
+            Ok(()) if shared.is_inherited() => result.error = Some(SendError::Forked),
             Ok(()) => shared.send_to_all(&mut memory, &mut result),
             Err(TooLargeOr::TooLarge { length }) => {
                 result.error = Some(SendError::TooLarge { length, maximum });

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{self, LockResult, PoisonError, WaitTimeoutResult};
+use std::sync::{self, LockResult, PoisonError, TryLockError, WaitTimeoutResult};
 use std::time::Duration;
 
 unsafe extern "C" {
@@ -37,6 +37,18 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let address = std::ptr::from_ref(self).cast();
         mapped(self.0.lock(), |guard| MutexGuard::new(guard, address))
+    }
+
+    pub(crate) fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        let address = std::ptr::from_ref(self).cast();
+        match self.0.try_lock() {
+            Ok(guard) => Ok(MutexGuard::new(guard, address)),
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+            Err(TryLockError::Poisoned(error)) => {
+                let guard = MutexGuard::new(error.into_inner(), address);
+                Err(TryLockError::Poisoned(PoisonError::new(guard)))
+            }
+        }
     }
 
     pub(crate) fn get_mut(&mut self) -> LockResult<&mut T> {

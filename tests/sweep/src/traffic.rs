@@ -216,7 +216,7 @@ pub(crate) fn talk_down(talker: Talker, peer: &Peer<Down>) {
     while peer.is_connected() {
         let bytes = pattern(number, sequence, any_length(&mut random));
         stream.attempted.store(sequence + 1, SeqCst);
-        match peer.send(&Down::Numbered { stream: number, sequence, bytes }) {
+        match peer.try_send(&Down::Numbered { stream: number, sequence, bytes }) {
             Ok(()) => sequence += 1,
             Err(SendError::Overflow { .. }) => thread::sleep(Duration::from_micros(100)),
             Err(SendError::PeerGone { departure, .. }) => {

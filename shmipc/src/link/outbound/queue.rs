@@ -2,17 +2,21 @@
 
 use serde::Serialize;
 
-use super::{Fragments, KEPT_BUFFER, Outbound, Sent, State, refused, too_large_or};
-use crate::codec;
+use super::encoding::{Encoded, Manner};
+use super::fragments::Fragments;
+use super::turn::{FAVOUR, Turn};
+use super::{Outbound, Sent, State, Tell, refused};
 use crate::error::SendError;
 use crate::frame::Kind;
 use crate::link::Link;
-use crate::ring::{Label, Producer, Refused};
-use crate::sync::{Fault, Ordering, broken};
+use crate::ring::{Label, Producer, Refused, SMALL_FRAME, SmallFrame};
+use crate::sync::{MutexGuard, Ordering};
+
+/// Most payload bytes of a frame that leaves a queue: a listener may write it, for whom others wait.
+const QUEUED_PAYLOAD: usize = 64 << 10;
 
 /// A message that waits for room.
 pub(super) struct Queued {
-    label: Label,
     bytes: Vec<u8>,
     fragments: Fragments,
     /// Whether its caller still waits, and so for where it ends in the ring.
@@ -20,11 +24,6 @@ pub(super) struct Queued {
 }
 
 impl Queued {
-    fn new(label: Label, bytes: Vec<u8>) -> Self {
-        let fragments = Fragments::new(label, bytes.len());
-        Self { label, fragments, bytes, is_waited_for: true }
-    }
-
     /// Bytes that it takes while it waits, its place in the queue and the allocator's share included:
     /// a queue of empty messages is not an empty queue.
     fn weight(&self) -> usize {
@@ -32,7 +31,18 @@ impl Queued {
     }
 
     fn is_request(&self, call_id: u32) -> bool {
-        self.label.kind == Kind::Request && self.label.call_id == call_id
+        let label = self.fragments.label;
+        label.kind == Kind::Request && label.call_id == call_id
+    }
+
+    /// Its call, if its caller waits for where it ends.
+    fn waited_for(&self) -> Option<u32> {
+        let label = self.fragments.label;
+        (label.kind == Kind::Request && self.is_waited_for).then_some(label.call_id)
+    }
+
+    pub(super) fn write_some(&mut self, producer: &mut Producer) -> Result<Option<u64>, Refused> {
+        self.fragments.write_some(producer, &self.bytes)
     }
 }
 
@@ -50,30 +60,9 @@ pub(crate) enum WhenFull {
     Count,
 }
 
-/// Why something was not queued or not flushed; turned into a [`SendError`] without the lock, which
-/// ending a link takes.
-enum Trouble {
-    Send(SendError),
-    Ring(Refused),
-}
-
-impl From<Refused> for Trouble {
-    fn from(refused: Refused) -> Self {
-        Self::Ring(refused)
-    }
-}
-
-impl Trouble {
-    fn into_error(self, link: &Link) -> SendError {
-        match self {
-            Self::Send(error) => error,
-            Self::Ring(other) => refused(link, other),
-        }
-    }
-}
-
 impl Outbound {
     /// Sends one message without ever waiting.
+    #[inline]
     pub(crate) fn send_queueing<T: Serialize + ?Sized>(
         &self,
         link: &Link,
@@ -81,13 +70,15 @@ impl Outbound {
         value: &T,
         when_full: WhenFull,
     ) -> Result<Sent, SendError> {
-        let sent = self.send_locked(link, label, when_full, |producer, bytes| match bytes {
-            None => producer.encode(label, value).map_err(Trouble::Ring),
-            Some(bytes) => codec::encode_to_vec(value, bytes, self.maximum)
-                .map(|()| 0)
-                .map_err(|error| Trouble::Send(too_large_or(error, self.maximum))),
-        });
-        sent.map_err(|trouble| trouble.into_error(link))
+        let mut small = SmallFrame::new();
+        match self.encode(link, value, &mut small, Manner::Queueing(when_full))? {
+            Encoded::Small => match self.send_small(link, label, &mut small, Tell::Now)? {
+                Some(end) => Ok(Sent::At(end)),
+                None => self.queue_copy(link, label, small.payload(), when_full),
+            },
+            Encoded::InPlace(turn, frame) => turn.finish(frame, label).map(Sent::At),
+            Encoded::Spilled(bytes) => self.queue(link, label, bytes, when_full),
+        }
     }
 
     /// The same for a message that is encoded already.
@@ -103,95 +94,124 @@ impl Outbound {
         if is_users && bytes.len() > maximum {
             return Err(SendError::TooLarge { length: bytes.len(), maximum });
         }
-        let sent = self.send_locked(link, label, when_full, |producer, copy| match copy {
-            None => producer.write(label, [bytes, &[]]).map_err(Trouble::Ring),
-            Some(copy) => {
-                copy.extend_from_slice(bytes);
-                Ok(0)
-            }
-        });
-        sent.map_err(|trouble| trouble.into_error(link))
+        match self.send_bytes_now(link, label, bytes)? {
+            Some(end) => Ok(Sent::At(end)),
+            None => self.queue_copy(link, label, bytes, when_full),
+        }
     }
 
-    /// `write` writes straight into the ring, or into a buffer if it is given one.
-    #[inline]
-    fn send_locked(
+    /// Puts a message into the ring, if nobody is before it and there is room.
+    fn send_bytes_now(
         &self,
         link: &Link,
         label: Label,
-        when_full: WhenFull,
-        write: impl Fn(&mut Producer, Option<&mut Vec<u8>>) -> Result<u64, Trouble>,
-    ) -> Result<Sent, Trouble> {
+        bytes: &[u8],
+    ) -> Result<Option<u64>, SendError> {
         let mut state = self.lock();
-        if state.queue.is_empty() && state.missed == 0 {
-            match write(&mut state.producer, None) {
-                Ok(end) => {
-                    self.notify(link, &state);
-                    state.producer.clear_ahead();
-                    return Ok(Sent::At(end));
-                }
-                Err(Trouble::Ring(Refused::NoRoom)) => {}
-                Err(other) => return Err(other),
+        if !state.is_free() {
+            return Ok(None);
+        }
+        let (written, turn) = if bytes.len() <= SMALL_FRAME {
+            let Some(producer) = &mut state.producer else { return Ok(None) };
+            let written = producer.write(label, [bytes, &[]]);
+            producer.clear_ahead();
+            drop(state);
+            (written, None)
+        } else {
+            // Not under the lock.
+            let Some(producer) = state.producer.take() else { return Ok(None) };
+            drop(state);
+            let mut turn = Turn::new(self, link, producer);
+            (turn.with(|producer| producer.write(label, [bytes, &[]])), Some(turn))
+        };
+        let written = match written {
+            Ok(end) => {
+                self.notify(link);
+                Ok(Some(end))
             }
-        }
-        // Nobody will read it, and nothing would bound how much of it there is.
-        if let Some(departure) = link.ended() {
-            return Err(Trouble::Send(link.send_error(departure)));
-        }
-        let mut bytes = std::mem::take(&mut state.scratch);
-        bytes.clear();
-        write(&mut state.producer, Some(&mut bytes))?;
-        if bytes.capacity() > 2 * bytes.len() + OVERHEAD {
-            // What waits counts with all that it keeps: much room for little is kept for the next.
-            let exact = bytes.as_slice().into();
-            state.scratch = std::mem::replace(&mut bytes, exact);
-        }
-        self.queue(link, &mut state, label, bytes, when_full)
+            Err(Refused::NoRoom) => Ok(None),
+            Err(other) => Err(refused(link, other)),
+        };
+        drop(turn);
+        written
     }
 
+    /// Has a copy of a message wait for room.
+    #[cold]
+    fn queue_copy(
+        &self,
+        link: &Link,
+        label: Label,
+        bytes: &[u8],
+        when_full: WhenFull,
+    ) -> Result<Sent, SendError> {
+        let state = self.lock();
+        if when_full != WhenFull::Queue && state.is_too_full(self, bytes.len()) {
+            return Err(self.refuse(link, state, when_full));
+        }
+        drop(state);
+        self.queue(link, label, bytes.to_vec(), when_full)
+    }
+
+    /// Has a message wait for room, and sends what there is room for.
+    #[cold]
     fn queue(
         &self,
         link: &Link,
-        state: &mut State,
         label: Label,
-        bytes: Vec<u8>,
+        mut bytes: Vec<u8>,
         when_full: WhenFull,
-    ) -> Result<Sent, Trouble> {
-        // One message always fits into an empty queue, however large.
-        let weight = bytes.capacity() + OVERHEAD;
-        let full = state.queued > 0 && state.queued + weight > self.queue_maximum;
-        if full && when_full != WhenFull::Queue {
-            if when_full == WhenFull::Count {
-                state.missed += 1;
-            }
-            let (pid, queued) = (link.peer().pid, state.queued);
-            return Err(Trouble::Send(SendError::Overflow { pid, queued }));
+    ) -> Result<Sent, SendError> {
+        // Nobody will read it, and nothing would bound how much of it there is.
+        if let Some(departure) = link.ended() {
+            return Err(link.send_error(departure));
         }
-        if state.missed > 0 {
-            let gap = gap(&mut state.missed);
-            state.queued += gap.weight();
-            state.queue.push_back(gap);
+        if bytes.capacity() > 2 * bytes.len() + OVERHEAD {
+            // What waits counts with all that it keeps: much room for little is kept for the next.
+            let exact = bytes.as_slice().into();
+            self.keep_scratch(std::mem::replace(&mut bytes, exact));
         }
-        let queued = Queued::new(label, bytes);
-        state.queued += queued.weight();
+        let most = self.largest_payload.min(QUEUED_PAYLOAD);
+        let fragments = Fragments::new(label, bytes.len(), most);
+        let queued = Queued { bytes, fragments, is_waited_for: true };
+        let mut state = self.lock();
+        if when_full != WhenFull::Queue && state.is_too_full(self, queued.bytes.capacity()) {
+            return Err(self.refuse(link, state, when_full));
+        }
+        state.queue_gap();
+        let weight = queued.weight();
+        state.queued += weight;
         state.queue.push_back(queued);
-        self.flush_locked(link, state)?;
-        match state.take_queued_end(label.call_id) {
+        let Some(producer) = state.producer.take() else {
+            // Whoever has the turn sends it before it ends.
+            return Ok(Sent::Queued);
+        };
+        drop(state);
+        let flushed = self.give_back(link, producer, FAVOUR.max(2 * weight as u64));
+        match self.lock().take_queued_end(label.call_id) {
             Some(end) => Ok(Sent::At(end)),
-            None => Ok(Sent::Queued),
+            None => flushed.map(|_| Sent::Queued),
         }
     }
 
-    /// Writes as much of the queue into the ring as fits. Never waits.
-    #[inline]
-    pub(crate) fn flush(&self, link: &Link) {
-        if self.queue_busy.load(Ordering::Relaxed) != 0 {
-            let flushed = self.flush_locked(link, &mut self.lock());
-            if let Err(trouble) = flushed {
-                // It ended the link, which is what whoever flushes looks at.
-                refused(link, trouble);
-            }
+    /// Refuses a message for which the queue is too full.
+    #[cold]
+    pub(super) fn refuse(
+        &self,
+        link: &Link,
+        mut state: MutexGuard<'_, State>,
+        when_full: WhenFull,
+    ) -> SendError {
+        let queued = state.queued;
+        if let Some(departure) = link.ended() {
+            return link.send_error(departure);
         }
+        if when_full == WhenFull::Count {
+            state.missed += 1;
+        }
+        drop(state);
+        self.let_others();
+        SendError::Overflow { pid: link.peer().pid, queued }
     }
 
     /// Does so much wait here that no more should be made? Then the listener takes no more requests
@@ -199,12 +219,6 @@ impl Outbound {
     #[inline]
     pub(crate) fn is_congested(&self) -> bool {
         self.queue_busy.load(Ordering::Relaxed) != 0 && self.lock().queued > self.queue_maximum
-    }
-
-    /// Is the queue empty, as far as can be told without the lock?
-    #[inline]
-    pub(crate) fn queued_nothing(&self) -> bool {
-        self.queue_busy.load(Ordering::Relaxed) == 0
     }
 
     /// Writes a goodbye if there is room for it right now.
@@ -215,11 +229,13 @@ impl Outbound {
         bytes: &[u8],
     ) -> Result<u64, Refused> {
         let mut state = self.lock();
-        if state.streaming || !state.queue.is_empty() {
+        if !state.queue.is_empty() {
             return Err(Refused::NoRoom);
         }
-        let end = state.producer.write(label, [bytes, &[]])?;
-        self.notify(link, &state);
+        let Some(producer) = &mut state.producer else { return Err(Refused::NoRoom) };
+        let end = producer.write(label, [bytes, &[]])?;
+        drop(state);
+        self.notify(link);
         Ok(end)
     }
 
@@ -227,6 +243,7 @@ impl Outbound {
     /// has begun, its end is of no interest any more.
     pub(crate) fn recall(&self, call_id: u32) -> bool {
         let mut state = self.lock();
+        state.leaving = state.leaving.filter(|leaving| *leaving != call_id);
         let mut requests = state.queue.iter_mut().enumerate();
         let Some((index, queued)) = requests.find(|(_, queued)| queued.is_request(call_id)) else {
             return false;
@@ -245,103 +262,55 @@ impl Outbound {
     pub(crate) fn take_queued_end(&self, call_id: u32) -> Option<u64> {
         self.lock().take_queued_end(call_id)
     }
-
-    /// Has the peer taken everything up to `end`?
-    pub(crate) fn was_taken(&self, end: u64) -> bool {
-        self.lock().producer.was_taken(end)
-    }
-
-    fn flush_locked(&self, link: &Link, state: &mut State) -> Result<(), Refused> {
-        let before = state.producer.position();
-        let flushed = self.write_armed(state);
-        if state.producer.position() != before {
-            self.notify(link, state);
-        }
-        flushed
-    }
-
-    fn write_armed(&self, state: &mut State) -> Result<(), Refused> {
-        let mut blocked = write_queue(state)?;
-        if blocked && !state.armed {
-            state.armed = true;
-            // First, so that whoever is woken by the announcement finds it.
-            self.queue_busy.store(1, Ordering::Relaxed);
-            if !broken(Fault::QueueAnnouncedLate) {
-                Producer::announce_wait(&self.lane);
-            }
-            // Room that came just before the announcement rings no bell.
-            blocked = write_queue(state)?;
-            if broken(Fault::QueueAnnouncedLate) {
-                Producer::announce_wait(&self.lane);
-            }
-        }
-        if !blocked && state.armed {
-            state.armed = false;
-            Producer::withdraw_wait(&self.lane);
-        }
-        self.queue_busy.store(u32::from(blocked), Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 impl State {
-    /// Keeps memory for the next message that does not fit at once.
-    fn keep(&mut self, bytes: Vec<u8>) {
-        if (self.scratch.capacity()..=KEPT_BUFFER).contains(&bytes.capacity()) {
-            self.scratch = bytes;
+    /// Is there too little room in the queue for a message of so many bytes? One always fits into an
+    /// empty queue, however large.
+    pub(super) fn is_too_full(&self, outbound: &Outbound, bytes: usize) -> bool {
+        self.queued > 0 && self.queued + bytes + OVERHEAD > outbound.queue_maximum
+    }
+
+    /// Tells the peer, in its place, how many messages it missed.
+    fn queue_gap(&mut self) {
+        if self.missed == 0 {
+            return;
         }
+        let bytes = std::mem::take(&mut self.missed).to_le_bytes().to_vec();
+        let fragments = Fragments::new(Label::new(Kind::Gap, 0), bytes.len(), usize::MAX);
+        let gap = Queued { bytes, fragments, is_waited_for: false };
+        self.queued += gap.weight();
+        self.queue.push_back(gap);
+    }
+
+    /// What leaves the queue next, for who has the turn. Counts as queued until it
+    /// [has left](Self::has_left) or was [put back](Self::put_back).
+    pub(super) fn next_queued(&mut self) -> Option<Queued> {
+        if self.queue.is_empty() {
+            self.queue_gap();
+        }
+        let queued = self.queue.pop_front()?;
+        self.leaving = queued.waited_for();
+        Some(queued)
+    }
+
+    /// It has left only in part, or not at all.
+    pub(super) fn put_back(&mut self, mut queued: Queued) {
+        queued.is_waited_for = self.leaving.take().is_some();
+        self.queue.push_front(queued);
+    }
+
+    /// It ends there in the ring.
+    pub(super) fn has_left(&mut self, queued: Queued, end: u64) {
+        if let Some(call_id) = self.leaving.take() {
+            self.queued_ends.push((call_id, end));
+        }
+        self.queued -= queued.weight();
+        self.keep(queued.bytes);
     }
 
     fn take_queued_end(&mut self, call_id: u32) -> Option<u64> {
         let index = self.queued_ends.iter().position(|(id, _)| *id == call_id)?;
         Some(self.queued_ends.swap_remove(index).1)
     }
-}
-
-/// `true`: something is left, for want of room.
-fn write_queue(state: &mut State) -> Result<bool, Refused> {
-    loop {
-        let Some(front) = state.queue.front_mut() else {
-            if state.missed == 0 {
-                return Ok(false);
-            }
-            let gap = gap(&mut state.missed);
-            state.queued += gap.weight();
-            state.queue.push_back(gap);
-            continue;
-        };
-        let producer = &mut state.producer;
-        let whole = front.bytes.len() <= producer.largest_payload().max(GAP_LENGTH);
-        let written = if whole {
-            producer.write(front.label, [&front.bytes, &[]])
-        } else {
-            front.fragments.write_one(producer, &front.bytes)
-        };
-        match written {
-            Ok(_) if !whole && !front.fragments.is_done() => {}
-            Ok(end) => {
-                if front.is_request(front.label.call_id) && front.is_waited_for {
-                    state.queued_ends.push((front.label.call_id, end));
-                }
-                state.queued -= front.weight();
-                if let Some(through) = state.queue.pop_front() {
-                    state.keep(through.bytes);
-                }
-            }
-            Err(Refused::NoRoom) => return Ok(true),
-            // The link ends; its queue goes with it.
-            Err(other) => {
-                state.queue.clear();
-                state.queued = 0;
-                return Err(other);
-            }
-        }
-    }
-}
-
-const GAP_LENGTH: usize = 8;
-
-fn gap(missed: &mut u64) -> Queued {
-    let count = std::mem::take(missed);
-    Queued::new(Label::new(Kind::Gap, 0), count.to_le_bytes().to_vec())
 }
