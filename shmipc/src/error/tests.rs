@@ -165,7 +165,7 @@ fn errors_of_connecting_read_as_sentences() {
     assert_eq!(system, "could not open the registry: permission denied");
 }
 
-fn unsent() -> [SendError; 9] {
+fn unsent() -> [SendError; 10] {
     [
         SendError::TooLarge { length: 2, maximum: 1 },
         SendError::Encode(refusing()),
@@ -176,6 +176,7 @@ fn unsent() -> [SendError; 9] {
         SendError::NotHandled { pid: 7 },
         SendError::Forked,
         SendError::ZeroDeadline,
+        SendError::InsideSerialize,
     ]
 }
 

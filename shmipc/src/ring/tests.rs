@@ -38,6 +38,20 @@ fn write(producer: &mut Producer, call_id: u32, bytes: &[u8]) -> u64 {
     producer.write(notice(call_id), [bytes, &[]]).expect("room")
 }
 
+/// A frame in the ring that grows as long as there is room.
+struct Growing<'a> {
+    producer: &'a mut Producer,
+    frame: InPlace,
+}
+
+impl Sink for Growing<'_> {
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        let Self { producer, frame } = self;
+        frame.put(bytes)
+            || producer.extend(frame, bytes.len()).expect("no violation") && frame.put(bytes)
+    }
+}
+
 /// Encodes as a sender does, in private memory or in the ring, but with nowhere to go from there.
 fn encode(
     producer: &mut Producer,
@@ -49,18 +63,16 @@ fn encode(
         return producer.write_small(label, &mut small);
     }
     codec::encode_to_vec(value, &mut bytes, usize::MAX).expect("encodable");
-    // Piece by piece, from as little as does not fit a small frame.
-    let (first, rest) = bytes.split_at(SMALL_FRAME.min(bytes.len()));
-    let mut frame = producer.begin(first.len())?.ok_or(Refused::NoRoom)?;
-    assert!(frame.put(first));
-    for piece in rest.chunks(100) {
-        if !frame.put(piece) && !(producer.extend(&mut frame, piece.len())? && frame.put(piece)) {
-            let mut taken_out = codec::VecSink::new(Vec::new(), usize::MAX);
-            frame.copy_to(&mut taken_out);
-            let taken_out = taken_out.finish().expect("no maximum");
-            assert!(bytes.starts_with(&taken_out), "what was written so far");
-            return Err(Refused::NoRoom);
-        }
+    let frame = producer.begin(small.payload().len() + 1)?.ok_or(Refused::NoRoom)?;
+    let mut growing = Growing { producer, frame };
+    let encoded = codec::encode(value, &mut growing);
+    let Growing { producer, frame } = growing;
+    if encoded.is_err() {
+        let mut taken_out = codec::VecSink::new(Vec::new(), usize::MAX);
+        frame.copy_to(&mut taken_out);
+        let taken_out = taken_out.finish().expect("no maximum");
+        assert!(bytes.starts_with(&taken_out), "what was written so far");
+        return Err(Refused::NoRoom);
     }
     Ok(producer.finish(frame, label))
 }
@@ -126,7 +138,7 @@ fn small_and_large_pieces_make_one_checksum() {
     for blob in [0, 1, 16 << 10, 40_001] {
         let blob = Blob((0..blob).map(|index| index as u8).collect());
         for value in [(vec![], &blob, list.clone(), &blob), (list.clone(), &blob, vec![], &blob)] {
-            producer.encode(notice(1), &value).expect("room");
+            encode(&mut producer, notice(1), &value).expect("room");
             let mut bytes = Vec::new();
             crate::codec::encode_to_vec(&value, &mut bytes, usize::MAX).expect("it encodes");
             assert_eq!(take(&mut consumer).expect("the checksum is right").unwrap().1, bytes);
