@@ -14,14 +14,14 @@ use shmipc_tests::{Watchdog, unique_name};
 
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
 #[shm(events = HallEvent)]
-pub enum Hall {
+enum Hall {
     /// Handled once everything before it was.
     #[shm(reply = ())]
     Here,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ShmMessage)]
-pub enum HallEvent {
+enum HallEvent {
     /// The next number of one of the broadcasting threads; of varying size.
     Number { thread: usize, number: u64, filling: Vec<u8> },
 }

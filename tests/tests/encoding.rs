@@ -19,7 +19,7 @@ use shmipc_tests::{Watchdog, unique_name};
 /// Numbers that are given away by encoding them: a second pass would find none. What is to be done
 /// meanwhile is done after the first half of them.
 #[derive(Default)]
-pub struct Row {
+struct Row {
     numbers: Cell<Vec<u64>>,
     meanwhile: Cell<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -68,7 +68,7 @@ impl fmt::Debug for Row {
 
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
 #[shm(events = SheetEvent)]
-pub enum Sheet {
+enum Sheet {
     /// Counted.
     Add { row: Row },
     /// What `Add` brought so far: the length of each row.
@@ -85,7 +85,7 @@ pub enum Sheet {
 }
 
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
-pub enum SheetEvent {
+enum SheetEvent {
     Row { row: Row },
     Word { number: u64 },
 }

@@ -13,7 +13,7 @@ use shmipc_tests::{Watchdog, unique_name};
 
 /// What can be encoded and not always be decoded.
 #[derive(Debug, Serialize)]
-pub struct Even(u64);
+struct Even(u64);
 
 impl<'de> Deserialize<'de> for Even {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Even {
 
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
 #[shm(events = BulletinEvent)]
-pub enum Bulletin {
+enum Bulletin {
     Note {
         number: Even,
     },
@@ -40,7 +40,7 @@ pub enum Bulletin {
 }
 
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
-pub enum BulletinEvent {
+enum BulletinEvent {
     News {
         number: Even,
     },

@@ -79,6 +79,11 @@ pub(crate) struct InPlace {
 }
 
 impl InPlace {
+    /// Payload bytes so far.
+    pub(crate) fn written(&self) -> usize {
+        self.sink.written
+    }
+
     /// Copies what was written so far to another place.
     pub(crate) fn copy_to(&self, other: &mut impl Sink) {
         self.sink.read_out(0, |block| {

@@ -11,7 +11,7 @@ use crate::codec::{self, EncodeError, EncodeFailure, Sink, VecSink};
 use crate::error::SendError;
 use crate::link::Link;
 use crate::nesting;
-use crate::ring::{InPlace, SmallFrame};
+use crate::ring::{InPlace, SMALL_FRAME, SmallFrame};
 use crate::wait::Deadline;
 
 /// Where an encoded message stands.
@@ -102,7 +102,7 @@ impl<'a> Encoder<'a, '_, '_> {
             Stage::InPlace(turn, frame) => match turn.extend(frame, bytes.len())? {
                 true => Ok(None),
                 false => {
-                    let mut spilled = self.outbound.spill();
+                    let mut spilled = self.outbound.spill(frame.written() + bytes.len());
                     frame.copy_to(&mut spilled);
                     Ok(Some(Stage::Spilled(spilled)))
                 }
@@ -138,7 +138,7 @@ impl<'a> Encoder<'a, '_, '_> {
                 Stage::InPlace(turn, frame)
             }
             None => {
-                let mut spilled = self.outbound.spill();
+                let mut spilled = self.outbound.spill(begun.len() + more);
                 spilled.put(begun);
                 Stage::Spilled(spilled)
             }
@@ -189,7 +189,12 @@ impl Outbound {
         Ok(turn.begin(least)?.map(|frame| (turn, frame)))
     }
 
-    fn spill(&self) -> VecSink<Vec<u8>> {
-        VecSink::new(self.take_scratch(), self.maximum)
+    /// A buffer for a message of which so many bytes are known.
+    fn spill(&self, least: usize) -> VecSink<Vec<u8>> {
+        let mut bytes = self.take_scratch();
+        // What waits counts with all that it keeps: no odd sizes that grow by doubling.
+        let room = if least < 4 * SMALL_FRAME { least.next_power_of_two() } else { least };
+        bytes.reserve(room.min(self.maximum));
+        VecSink::new(bytes, self.maximum)
     }
 }
