@@ -36,12 +36,14 @@ mod consumer;
 mod layout;
 mod producer;
 mod sink;
+mod small;
 
 pub(crate) use buffer::{Assembly, FrameBuffer};
 pub(crate) use consumer::Consumer;
 pub(crate) use layout::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 pub(crate) use producer::{Label, Producer, Refused, consumer_waits, has_news, was_taken};
-pub(crate) use sink::{InPlace, SMALL_FRAME, SmallFrame};
+pub(crate) use sink::InPlace;
+pub(crate) use small::{SMALL_FRAME, SmallFrame};
 
 use crate::frame::FrameError;
 

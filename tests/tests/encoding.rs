@@ -160,7 +160,7 @@ fn listen(name: &str) -> (Client<Sheet>, mpsc::Receiver<u64>) {
                 SheetEvent::Row { row } => checked(row),
                 SheetEvent::Word { number } => number + 1_000_000,
             };
-            drop(events.send(number));
+            let _ = events.send(number);
         })
         .connect()
         .unwrap();
@@ -236,7 +236,7 @@ fn waiting_row(count: u64) -> (Row, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (go_on, may_go_on) = mpsc::channel();
     let row = Row::doing(count, move || {
         begun.send(()).unwrap();
-        drop(may_go_on.recv());
+        let _ = may_go_on.recv();
     });
     (row, has_begun, go_on)
 }

@@ -94,7 +94,7 @@ fn listen(name: &str) -> (Client<Bulletin>, mpsc::Receiver<Heard>, mpsc::SyncSen
     let client = Client::<Bulletin>::builder(name)
         .on_event(move |event: BulletinEvent| {
             if std::mem::take(&mut first) {
-                drop(gated.recv());
+                let _ = gated.recv();
             }
             drop(heard.send(match event {
                 BulletinEvent::News { number } => Heard::News(number.0),

@@ -1,6 +1,7 @@
 //! The writing end of a lane.
 
-use super::sink::{InPlace, RingSink, SMALL_FRAME, SmallFrame};
+use super::sink::{InPlace, RingSink};
+use super::small::{SMALL_FRAME, SmallFrame};
 use super::{Lane, Violation};
 use crate::codec::Sink;
 use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
