@@ -133,6 +133,7 @@ impl<B: BorrowMut<Vec<u8>>> VecSink<B> {
 }
 
 impl<B: BorrowMut<Vec<u8>>> Sink for VecSink<B> {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) -> bool {
         self.length = self.length.saturating_add(bytes.len());
         if self.length <= self.maximum {

@@ -42,10 +42,10 @@ impl Serialize for Row {
         let numbers = self.numbers.take();
         let mut sequence = serializer.serialize_seq(Some(numbers.len()))?;
         for (index, number) in numbers.iter().enumerate() {
-            if index == numbers.len() / 2 {
-                if let Some(meanwhile) = self.meanwhile.take() {
-                    meanwhile();
-                }
+            if index == numbers.len() / 2
+                && let Some(meanwhile) = self.meanwhile.take()
+            {
+                meanwhile();
             }
             sequence.serialize_element(number)?;
         }

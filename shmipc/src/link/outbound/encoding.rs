@@ -94,7 +94,7 @@ impl<'a> Encoder<'a, '_, '_> {
     }
 
     /// Takes what its place takes no more.
-    #[inline(never)]
+    #[cold]
     fn put_elsewhere(&mut self, bytes: &[u8]) -> bool {
         // A forked child: a thread that stayed behind may have held the lock.
         let moved = self.link.check_own().and_then(|()| match &mut self.stage {
@@ -155,12 +155,12 @@ impl Sink for Encoder<'_, '_, '_> {
         if self.small.put(bytes) {
             return true;
         }
-        if let Stage::InPlace(_, frame) = &mut self.stage
-            && frame.put(bytes)
-        {
-            return true;
+        // Many encode byte by byte: no call for each.
+        match &mut self.stage {
+            Stage::InPlace(_, frame) => frame.put(bytes) || self.put_elsewhere(bytes),
+            Stage::Spilled(sink) => sink.put(bytes),
+            Stage::Small | Stage::Refused(_) => self.put_elsewhere(bytes),
         }
-        self.put_elsewhere(bytes)
     }
 }
 
