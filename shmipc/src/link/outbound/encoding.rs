@@ -102,7 +102,8 @@ impl<'a> Encoder<'a, '_, '_> {
             Stage::InPlace(turn, frame) => match turn.extend(frame, bytes.len())? {
                 true => Ok(None),
                 false => {
-                    let mut spilled = self.outbound.spill(frame.written() + bytes.len());
+                    let least = frame.written() + bytes.len();
+                    let mut spilled = self.outbound.spill(self.link, least, &self.manner)?;
                     frame.copy_to(&mut spilled);
                     Ok(Some(Stage::Spilled(spilled)))
                 }
@@ -138,7 +139,8 @@ impl<'a> Encoder<'a, '_, '_> {
                 Stage::InPlace(turn, frame)
             }
             None => {
-                let mut spilled = self.outbound.spill(begun.len() + more);
+                let least = begun.len() + more;
+                let mut spilled = self.outbound.spill(self.link, least, &self.manner)?;
                 spilled.put(begun);
                 Stage::Spilled(spilled)
             }
@@ -190,11 +192,20 @@ impl Outbound {
     }
 
     /// A buffer for a message of which so many bytes are known.
-    fn spill(&self, least: usize) -> VecSink<Vec<u8>> {
+    fn spill(
+        &self,
+        link: &Link,
+        least: usize,
+        manner: &Manner<'_>,
+    ) -> Result<VecSink<Vec<u8>>, SendError> {
+        // Nobody would read what is queued. A dead peer may have left many requests for large replies.
+        if let (Manner::Queueing(_), Some(departure)) = (manner, link.ended()) {
+            return Err(link.send_error(departure));
+        }
         let mut bytes = self.take_scratch();
         // What waits counts with all that it keeps: no odd sizes that grow by doubling.
         let room = if least < 4 * SMALL_FRAME { least.next_power_of_two() } else { least };
         bytes.reserve(room.min(self.maximum));
-        VecSink::new(bytes, self.maximum)
+        Ok(VecSink::new(bytes, self.maximum))
     }
 }
