@@ -197,7 +197,7 @@ fn refusing() -> crate::codec::EncodeError {
 #[test]
 fn errors_of_sending_and_calling_read_as_sentences() {
     unsent().iter().for_each(reads_well);
-    every!(unsent(), SendError: TooLarge, Encode, Deadline, Overflow, PeerGone, Closed, NotHandled, Forked, ZeroDeadline);
+    every!(unsent(), SendError: TooLarge, Encode, Deadline, Overflow, PeerGone, Closed, NotHandled, Forked, ZeroDeadline, InsideSerialize);
     for error in unsent() {
         reads_well(&SendAllError { sent: 3, error });
     }
