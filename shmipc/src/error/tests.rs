@@ -57,6 +57,7 @@ const ADVICE: &[&str] = &[
     "from 1 to 2",
     "which no operation",
     "bind in",
+    "send from outside",
 ];
 
 /// Every variant is among `errors`, each told in one sentence that says what to do: a new variant does not
