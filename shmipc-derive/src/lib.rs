@@ -108,7 +108,7 @@ use proc_macro::TokenStream;
 /// | the enum | `#[shm(handler = ServesLibrary)]` | the name of the handler trait, instead of `LibraryHandler` |
 /// | the enum | `#[shm(client = LibraryCalls)]` | the name of the client trait, instead of `LibraryClient` |
 /// | the enum | `#[shm(replies = Answers)]` | the name of the enum of replies, instead of `LibraryReply` |
-/// | the enum | `#[shm(crate = my_facade::shmipc)]` | where the crate `shmipc` is, if it is no dependency of this crate ("could not find `shmipc`"). A dependency under another name (`package = "shmipc"`) is found by itself |
+/// | the enum | `#[shm(crate = my_facade::shmipc)]` | where the crate `shmipc` is, if it is no dependency of this crate ("could not find `shmipc`"). A dependency under another name (`package = "shmipc"`) is found by itself by the compiler, but not by rust-analyzer, which shows errors without this: `#[shm(crate = ::ipc)]` |
 /// | a variant | `#[shm(reply = u64)]` | makes it a request: the sender waits for a value of this type. `reply = ()` waits until the message was handled |
 /// | a variant | `#[shm(method = "close_shelf")]` | the name of its methods, instead of its own in snake case |
 ///

@@ -1,5 +1,7 @@
 //! Where the runtime crate is, unless `#[shm(crate = …)]` says so.
 
+use std::path::Path;
+
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
@@ -9,9 +11,21 @@ const NAME: &str = "shmipc";
 /// `::shmipc`, or what a program that renamed its dependency calls it.
 pub(crate) fn path() -> TokenStream {
     let arguments = std::env::args_os().filter_map(|argument| argument.into_string().ok());
+    let arguments =
+        arguments.flat_map(|argument| expanded(argument, |file| std::fs::read_to_string(file)));
     let name =
         renamed(arguments).and_then(|name| crate::name::identifier(&name, Span::call_site()));
     name.map_or_else(|| quote!(::shmipc), |name| quote!(::#name))
+}
+
+/// An argument, or those that stand in the file that it names, a line each: `@FILE`. So rustdoc tells the
+/// compiler of doc tests, and build systems where a command line would be too long.
+fn expanded(argument: String, read: impl Fn(&Path) -> std::io::Result<String>) -> Vec<String> {
+    let file = argument.strip_prefix('@').and_then(|file| read(file.as_ref()).ok());
+    match file {
+        Some(lines) => lines.lines().map(str::to_owned).collect(),
+        None => vec![argument],
+    }
 }
 
 /// The new name, as the compiler is told it: `--extern NAME=…/libshmipc-….rmeta`. `None` where the crate
@@ -24,7 +38,8 @@ fn renamed(arguments: impl Iterator<Item = String>) -> Option<String> {
         if let Some((name, file)) = given.and_then(|given| given.split_once('=')) {
             // Options stand before the name: `priv,noprelude:NAME`.
             let name = name.rsplit(':').next().unwrap_or(name);
-            if is_runtime(file) || name == NAME {
+            // One crate may be given as several files.
+            if (is_runtime(file) || name == NAME) && found.iter().all(|known| known != name) {
                 found.push(name.to_owned());
             }
         }
@@ -61,6 +76,10 @@ mod tests {
                 Some("ipc"),
             ),
             ("rustc --extern=ipc=/t/libshmipc.rlib", Some("ipc")),
+            (
+                "rustc --extern ipc=/t/libshmipc-0a.rlib --extern ipc=/t/libshmipc-0a.rmeta",
+                Some("ipc"),
+            ),
             ("rustc --extern noprelude,priv:ipc=/t/libshmipc-0a.rlib", Some("ipc")),
             ("rustc --extern derive=/t/libshmipc_derive-0a.so", None),
             ("rustc --extern tests=/t/libshmipc_tests-0a.rlib --extern serde", None),
@@ -72,5 +91,18 @@ mod tests {
         ] {
             assert_eq!(name(arguments).as_deref(), expected, "{arguments}");
         }
+    }
+
+    #[test]
+    fn arguments_may_stand_in_a_file() {
+        let read = |file: &Path| match file.to_str() {
+            Some("given") => Ok("--edition=2024\n--extern=ipc=/t/libshmipc-0a.rlib\n".to_owned()),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let name = |arguments: &str| {
+            renamed(arguments.split(' ').flat_map(|argument| expanded(argument.to_owned(), read)))
+        };
+        assert_eq!(name("rustc @given --test").as_deref(), Some("ipc"));
+        assert_eq!(name("rustc @missing").as_deref(), None);
     }
 }

@@ -67,11 +67,26 @@
 //! # Threads
 //! A server has one listener thread, and so has a client that handles events; handlers own their
 //! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`, and
-//! any number of threads may call at once. While any peer is linked, one thread more waits for the kernel
-//! to tell deaths, and one bounds the sleeps of conversations (futex doorbell); after a call's deadline
-//! has passed, one takes its late answer out of the way, until that has come. Handlers may send and call,
-//! and nothing is locked while they run. In a program with a GUI, have the handler pass events to the
-//! GUI's thread through a channel.
+//! any number of threads may call at once. Handlers may send and call, and nothing is locked while they
+//! run. In a program with a GUI, have the handler pass events to the GUI's thread through a channel.
+//!
+//! The listener's name is `shmipc-listener`, that of a client `shmipc-events`. One thread of the
+//! process (`shmipc-watch`) sleeps until a peer dies; one
+//! goes on with removing what dead processes left, where that is much (`shmipc-sweep`); one stands for each
+//! name that was lost and renewed (`shmipc-door`); one
+//! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as some
+//! are missing. None of them takes over what the thread that happens to start it has:
+//! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own threads,
+//!   also when it blocks them only later. Except what an instruction raises in its own thread
+//!   (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and `SIGPROF` is as in the
+//!   thread that starts them.
+//! - Their policy is `SCHED_OTHER`. Nice values are inherited: they could not be set back.
+//! - The listeners run on the processors of the process's first thread (what `taskset` or a service
+//!   manager gave the program, unless that thread pins itself), the others on all that the process may
+//!   have.
+//!
+//! Where that is not what is wanted, [`ServerBuilder::on_thread`] and [`ClientBuilder::on_thread`] have
+//! the last word.
 //!
 //! # Waiting
 //! Who waits spins for a bounded time (about what a wake-up costs; never on one processor), then
@@ -130,25 +145,6 @@
 //! a `Some`, a list or a map inside another of these; structs, tuples and boxes do not count. What a
 //! value takes of the stack while it is decoded is asked for at each level: it is an error, and not an
 //! overflow, where a thread has too little (a caller decodes its replies; listeners have 32 MiB).
-//!
-//! # Threads
-//! A server has a listener (`shmipc-listener`), a client that handles events too (`shmipc-events`); they
-//! run handlers and callbacks. One thread of the process (`shmipc-watch`) sleeps until a peer dies; one
-//! goes on with removing what dead processes left, where that is much (`shmipc-sweep`); one stands for each
-//! name that was lost and renewed (`shmipc-door`); one
-//! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as some
-//! are missing. None of them takes over what the thread that happens to start it has:
-//! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own threads,
-//!   also when it blocks them only later. Except what an instruction raises in its own thread
-//!   (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and `SIGPROF` is as in the
-//!   thread that starts them.
-//! - Their policy is `SCHED_OTHER`. Nice values are inherited: they could not be set back.
-//! - The listeners run on the processors of the process's first thread (what `taskset` or a service
-//!   manager gave the program, unless that thread pins itself), the others on all that the process may
-//!   have.
-//!
-//! Where that is not what is wanted, [`ServerBuilder::on_thread`] and [`ClientBuilder::on_thread`] have
-//! the last word.
 //!
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error

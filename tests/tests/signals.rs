@@ -52,6 +52,11 @@ impl Targets {
         }
     }
 
+    /// From here on none of them is hit any more, and they may end.
+    fn spare(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     fn hit(&self) {
         for thread in self.0.lock().unwrap().iter() {
             // SAFETY: threads that are there until the storm is over.
@@ -86,9 +91,6 @@ fn stormy(doorbell: Doorbell, flags: SaFlags) {
             targets.hit();
             thread::sleep(Duration::from_micros(200));
         }
-        // No thread ends while it may be hit; from here on they may.
-        over.store(true, Ordering::Relaxed);
-        work.thread().unpark();
         work.join().unwrap();
     });
     let caught = CAUGHT.load(Ordering::Relaxed) - before;
@@ -134,7 +136,7 @@ fn work(doorbell: Doorbell, targets: &Targets, over: &AtomicBool) {
     stopped(kind);
     // The listeners end with their endpoints: not in the storm.
     over.store(true, Ordering::Relaxed);
-    thread::sleep(Duration::from_millis(50));
+    targets.spare();
     drop(client);
     running.stop().unwrap();
 }

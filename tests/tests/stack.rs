@@ -64,4 +64,7 @@ fn requests_do_not_overflow_a_servers_stack() {
     assert_eq!(call(&name, "take16=120", 32 << 10), "120");
     assert_eq!(call(&name, "pads=120", 32 << 10), "120");
     assert_eq!(call(&name, "pads=250", 32 << 10), "250");
+    let told = call(&name, "wide=250", 32 << 10);
+    assert!(is_refused(&told) && told.contains("rejected the request"), "{told}");
+    assert_eq!(call(&name, "wide=5", 32 << 10), "5");
 }

@@ -1,6 +1,6 @@
 //! `LibraryHandler`: what somebody who receives the messages implements.
 
-use super::{allowed_lints, docs, handler_ident, link, parameters};
+use super::{allowed_lints, docs, handler_ident, link, local, parameters, renamed_parameters};
 use crate::parse::ast::{Protocol, Variant};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -27,8 +27,14 @@ pub(super) fn handler_trait(protocol: &Protocol) -> TokenStream {
 fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream> {
     let method = variant.method.as_ref()?;
     let Protocol { krate, .. } = protocol;
-    let (protocol_type, cx) = (protocol.static_type(), context_parameter(variant));
-    let (fields, generics) = parameters(protocol, variant);
+    let protocol_type = protocol.static_type();
+    // An error was reported: whether handlers have this method does not matter. A body's parameters are
+    // patterns, see `client`.
+    let (cx, (fields, generics), end) = if variant.refused {
+        (local("cx"), renamed_parameters(protocol, variant), quote!({ loop {} }))
+    } else {
+        (context_parameter(variant), parameters(protocol, variant), quote!(;))
+    };
     let shown = link(protocol, Some(variant));
     let (line, output) = match &variant.reply {
         Some(reply) => {
@@ -38,8 +44,6 @@ fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream>
         None => (format!(" Takes {shown}, a notice: nobody waits for it."), None),
     };
     let docs = docs(variant, &[line]);
-    // An error was reported: whether handlers have this method does not matter.
-    let end = if variant.refused { quote!({ loop {} }) } else { quote!(;) };
     Some(quote! {
         #docs
         fn #method #generics (&mut self, #cx: &#krate::Context<#protocol_type>, #fields) #output #end

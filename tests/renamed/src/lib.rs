@@ -1,4 +1,13 @@
-//! The derive finds the library under the name that this package gives it, without `#[shm(crate = …)]`.
+//! The derive finds the library under the name that this package gives it, without `#[shm(crate = …)]`;
+//! in doc tests too, whose compiler gets its arguments in a file:
+//!
+//! ```
+//! #[derive(serde::Serialize, serde::Deserialize, ipc::ShmMessage)]
+//! enum Lamp {
+//!     Toggle,
+//! }
+//! # fn main() {}
+//! ```
 
 use ipc::ShmMessage;
 use serde::{Deserialize, Serialize};

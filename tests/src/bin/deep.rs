@@ -6,11 +6,12 @@ use std::error::Error;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
-use shmipc::{Client, Context, Server, ShmMessage};
+use shmipc::{CallError, Client, Context, Server, ShmMessage};
 
 type Block1 = [[u64; 16]; 8];
 type Block4 = [[[u64; 16]; 16]; 2];
 type Block16 = [[[u64; 32]; 32]; 2];
+type Block128 = [[[u64; 32]; 32]; 16];
 
 /// A list whose items each have a block.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ enum Deep {
     /// Two bytes for each level, and 16 KiB for each on the stack.
     #[shm(reply = u32)]
     TakePads { node: Box<Node<Option<Block16>>> },
+    /// The same with more than any listener has.
+    #[shm(reply = u32)]
+    TakeWide { node: Box<Node<Option<Block128>>> },
 }
 
 struct Giver;
@@ -63,6 +67,9 @@ impl DeepHandler for Giver {
         length(&node)
     }
     fn take_pads(&mut self, _cx: &Context<Deep>, node: Box<Node<Option<Block16>>>) -> u32 {
+        length(&node)
+    }
+    fn take_wide(&mut self, _cx: &Context<Deep>, node: Box<Node<Option<Block128>>>) -> u32 {
         length(&node)
     }
 }
@@ -101,6 +108,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// Apart, so that its frame is not that of calls from small stacks.
+#[inline(never)]
+fn take_wide(client: &Client<Deep>, levels: u32) -> Result<u32, CallError> {
+    client.take_wide(Box::new(nodes(&None, levels)))
+}
+
 fn call(client: &Client<Deep>, request: &str) -> Result<(), Box<dyn Error>> {
     let (what, levels) = request.split_once('=').ok_or("no number")?;
     let levels = levels.parse()?;
@@ -111,6 +124,7 @@ fn call(client: &Client<Deep>, request: &str) -> Result<(), Box<dyn Error>> {
         // Made on a stack that has room for it: what is sent is the same.
         "take16" => client.take16(Box::new(nodes(&[[[1; 32]; 32]; 2], levels))),
         "pads" => client.take_pads(Box::new(nodes(&None, levels))),
+        "wide" => take_wide(client, levels),
         _ => return Err("no such request".into()),
     };
     match told {
