@@ -134,6 +134,36 @@ mod tests {
         assert_eq!(*said.lock().unwrap(), ["shmipc-watch", "ran"]);
     }
 
+    /// The signals that the calling thread blocks, a bit for each, from 1 on.
+    fn blocked() -> u64 {
+        let status = std::fs::read_to_string("/proc/thread-self/status").expect("/proc");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("a mask");
+        u64::from_str_radix(mask.trim(), 16).expect("hexadecimal")
+    }
+
+    /// A crash in a thread that blocks its own signals ends the process without a word.
+    #[test]
+    fn a_thread_whose_starter_blocks_everything_can_tell_its_own_crash() {
+        use nix::libc;
+        let looked = std::thread::spawn(|| {
+            let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+            // SAFETY: a place for a set, which the call fills.
+            unsafe { libc::sigfillset(all.as_mut_ptr()) };
+            // SAFETY: filled above; the old one is not asked for.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut()) };
+            let before = blocked();
+            let (told, mask) = mpsc::channel();
+            let run = move || told.send(blocked()).unwrap();
+            spawn(Purpose::Watch, None, run).unwrap().join().unwrap();
+            assert_eq!(blocked(), before, "the starter's own");
+            mask.recv().unwrap()
+        });
+        let mask = looked.join().unwrap();
+        let has = |signal: libc::c_int| mask & 1 << (signal - 1) != 0;
+        assert!(!has(libc::SIGSEGV) && !has(libc::SIGBUS) && !has(libc::SIGABRT), "{mask:x}");
+        assert!(has(libc::SIGTERM) && has(libc::SIGPROF), "{mask:x}");
+    }
+
     #[test]
     fn a_hook_that_panics_is_an_error_where_somebody_waits_for_it_and_else_the_thread_goes_on() {
         let hook = || Some(Hook::new(|name: &str| panic!("not in {name}")));

@@ -26,31 +26,29 @@ pub(crate) struct SignalsBlocked {
 
 impl SignalsBlocked {
     pub(crate) fn new() -> Self {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
         let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: a place for a set, which the call fills.
-        unsafe { libc::sigfillset(set.as_mut_ptr()) };
-        for signal in OWN {
-            // SAFETY: filled above.
-            unsafe { libc::sigdelset(set.as_mut_ptr(), signal) };
-        }
-        // SAFETY: a set, and a place for one.
-        let result =
-            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr()) };
-        if result != 0 {
+        // SAFETY: no set, so nothing changes; a place for the one that there is.
+        let asked = unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), before.as_mut_ptr())
+        };
+        if asked != 0 {
             return Self { before: None };
         }
         // SAFETY: the call succeeded and filled it.
         let before = unsafe { before.assume_init() };
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: a place for a set, which the call fills.
+        unsafe { libc::sigfillset(set.as_mut_ptr()) };
         // SAFETY: a set.
-        if unsafe { libc::sigismember(&raw const before, libc::SIGPROF) } == 0 {
-            // SAFETY: a place for a set, which the call fills.
-            unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+        let is_profiled = unsafe { libc::sigismember(&raw const before, libc::SIGPROF) } == 0;
+        for signal in OWN.into_iter().chain(is_profiled.then_some(libc::SIGPROF)) {
             // SAFETY: filled above.
-            unsafe { libc::sigaddset(set.as_mut_ptr(), libc::SIGPROF) };
-            // SAFETY: a set; the old one is not asked for.
-            unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), std::ptr::null_mut()) };
+            unsafe { libc::sigdelset(set.as_mut_ptr(), signal) };
         }
+        // The whole mask, as this thread may have blocked those too. It cannot fail for a set that is
+        // there.
+        // SAFETY: filled above; the old one is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut()) };
         Self { before: Some(before) }
     }
 }
