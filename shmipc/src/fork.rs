@@ -217,26 +217,37 @@ type Locks = (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>);
 struct Taken(UnsafeCell<Option<Locks>>);
 
 // SAFETY: only touched by the thread that forks, between `before` and the handler that follows on
-// either side, while it holds the locks: no two forks are there at the same time.
+// either side, while it holds the locks (no two forks are there at the same time), or where it is the
+// only thread.
 unsafe impl Sync for Taken {}
 
 static TAKEN: Taken = Taken(UnsafeCell::new(None));
 
 unsafe extern "C" fn before() {
+    if is_unprepared() && !prepare() {
+        // A thread of the parent's has a lock for ever. Whatever forks come of this are no more
+        // prepared than this process.
+        return;
+    }
     let locks = (lock(), watch::lock());
     // SAFETY: the locks are held, see `Taken`.
     unsafe { *TAKEN.0.get() = Some(locks) };
 }
 
 unsafe extern "C" fn in_parent() {
+    if is_unprepared() {
+        // `before` took none.
+        return;
+    }
     // SAFETY: the locks are held since `before`, see `Taken`.
     let locks = unsafe { (*TAKEN.0.get()).take() };
     drop(locks);
 }
 
-/// Runs in the child, whose only thread is a copy of the one that forked: it holds the locks.
+/// Runs in the child, whose only thread is a copy of the one that forked: it holds the locks, if
+/// `before` took them.
 unsafe extern "C" fn in_child() {
-    // SAFETY: the locks are held since `before`, see `Taken`.
+    // SAFETY: there is no other thread, see `Taken`.
     let_go(unsafe { (*TAKEN.0.get()).take() });
 }
 
@@ -279,6 +290,35 @@ mod tests {
         // SAFETY: the child was made above; `status` is valid for the call.
         let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
         waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    }
+
+    /// It waited for a lock that nobody has in that process.
+    #[test]
+    fn a_child_that_fork_did_not_make_can_fork() {
+        let name = format!("shmipc.test.{:032x}", sys::random_u128().unwrap());
+        let mapping = Mapping::create(&name, 4096, 0).unwrap();
+        mapping.unlink();
+        // The C library's own locks may have been taken by other tests' threads: then again.
+        let forked = (0..10).any(|_| {
+            let held = lock();
+            // SAFETY: makes a child as `fork` does, but that the C library does not know of it. The child
+            // forks and ends.
+            let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+            if child == 0 {
+                // SAFETY: ends a child that waits.
+                unsafe { libc::alarm(2) };
+                // SAFETY: the child's child ends at once, and so does it.
+                let made = unsafe { libc::fork() };
+                // SAFETY: ends this process.
+                unsafe { libc::_exit(i32::from(made < 0)) };
+            }
+            drop(held);
+            let mut status = 0;
+            // SAFETY: the child was made above; `status` is valid for the call.
+            unsafe { libc::waitpid(child as libc::pid_t, &raw mut status, 0) };
+            libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+        });
+        assert!(forked, "no child came out of `fork`");
     }
 
     #[test]
