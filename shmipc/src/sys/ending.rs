@@ -33,13 +33,15 @@ fn pid_in_proc(pidfd: &OwnedFd) -> Option<u32> {
     line.trim().parse().ok().filter(|pid| *pid > 0)
 }
 
-/// The threads of a process, if all of them are ending.
+/// The threads of a process, if all of them are ending. `None` also where one went meanwhile: the kernel ends
+/// its list at such a one, and who stands behind it is not told.
 fn ending_threads(pid: u32) -> Option<Vec<u32>> {
     let mut threads = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let entry = entry.ok()?;
-        // One that has gone meanwhile does not count.
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // Not as text: a thread's name is any bytes, and often cut within a character.
+        let stat = fs::read(entry.path().join("stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
         // Behind the name, which may contain anything: the state, five numbers, and the flags.
         let flags = stat.rsplit(')').next()?.split_ascii_whitespace().nth(6)?;
         if flags.parse::<u64>().ok()? & ENDING == 0 {
@@ -75,15 +77,28 @@ mod tests {
         assert!(!is_ending(&pidfd), "its number is free for others");
     }
 
-    /// The first thread may end long before the others.
+    /// The first thread may end long before the others, whose names may be no text.
     #[test]
     fn a_process_whose_first_thread_ended_is_not_ending() {
-        let program = "import ctypes, threading, time, sys\n\
-             threading.Thread(target=lambda: time.sleep(1000)).start()\n\
-             print(1, flush=True)\n\
-             ctypes.CDLL(None).pthread_exit(None)";
+        for name in ["other", "\\xff\\xfe"] {
+            look_at_one_whose_first_thread_ended(name);
+        }
+    }
+
+    fn look_at_one_whose_first_thread_ended(name: &str) {
+        let program = format!(
+            "import ctypes, threading, time\n\
+             libc, named = ctypes.CDLL(None), threading.Event()\n\
+             def run():\n \
+               libc.prctl(15, b'{name}', 0, 0, 0)\n \
+               named.set()\n \
+               time.sleep(1000)\n\
+             threading.Thread(target=run).start()\n\
+             named.wait()\n\
+             libc.pthread_exit(None)"
+        );
         let child = Command::new("python3")
-            .args(["-c", program])
+            .args(["-c", &program])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
