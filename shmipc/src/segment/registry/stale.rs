@@ -91,7 +91,8 @@ fn claim_from_the_dead(
             return Ok(false);
         }
         if sys::is_byte_locked(file, CLEANER_BYTE).map_err(examining)? {
-            if started.elapsed() > CLEANER_PATIENCE {
+            // Who does not wait has others to see to (`Registry::bind_again`).
+            if started.elapsed() > CLEANER_PATIENCE.min(patience) {
                 return Err(BindError::System {
                     action: "take over a dead server's name: another process is removing it, and may be stopped",
                     source: io::ErrorKind::ResourceBusy.into(),
