@@ -79,7 +79,9 @@
 //! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own threads,
 //!   also when it blocks them only later. Except what an instruction raises in its own thread
 //!   (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and `SIGPROF` is as in the
-//!   thread that starts them.
+//!   thread that starts them. Threads and programs that a handler starts take that over, as they do from
+//!   every thread: a child of `std::process::Command` is then deaf to `SIGTERM` and Ctrl-C. Start them
+//!   from a thread of your own, or unblock what they are to hear (in `pre_exec`, or in `on_thread`).
 //! - Their policy is `SCHED_OTHER`. Nice values are inherited: they could not be set back.
 //! - The listeners run on the processors of the process's first thread (what `taskset` or a service
 //!   manager gave the program, unless that thread pins itself), the others on all that the process may
@@ -144,7 +146,8 @@
 //! elements without bytes, 4,032 links for each server. 256 levels of nesting: a level is an enum's value,
 //! a `Some`, a list or a map inside another of these; structs, tuples and boxes do not count. What a
 //! value takes of the stack while it is decoded is asked for at each level: it is an error, and not an
-//! overflow, where a thread has too little (a caller decodes its replies; listeners have 32 MiB).
+//! overflow, where a thread has too little (a caller decodes its replies; listeners have 32 MiB). On a stack
+//! that is not the thread's own, a coroutine's, nothing is known of it: only the levels are bounded there.
 //!
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error
