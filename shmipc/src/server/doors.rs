@@ -19,6 +19,8 @@ const MAXIMUM_DOORS: usize = 16;
 struct Door {
     number: u64,
     registry: Arc<Registry>,
+    /// The slot of the last offer that was looked at.
+    last_slot: usize,
     closed: Arc<AtomicBool>,
 }
 
@@ -27,6 +29,8 @@ struct Door {
 pub(super) struct Doors {
     doors: Vec<Door>,
     last_number: u64,
+    /// Counts how often one was asked for an offer.
+    asked: usize,
     /// Through which door a link came, by its index.
     ways: BTreeMap<usize, u64>,
 }
@@ -58,16 +62,23 @@ impl Doors {
         let (door, first, until) = (registry.clone(), first.clone(), closed.clone());
         spawn(Purpose::Door, hook, move || pass_on(&door, &first, &until))?;
         self.last_number += 1;
-        self.doors.push(Door { number: self.last_number, registry, closed });
+        self.doors.push(Door { number: self.last_number, registry, last_slot: 0, closed });
         Ok(())
     }
 
-    /// An offer that came through one of them.
-    pub(super) fn next_offer(&self) -> Option<(Arc<Registry>, u64, Offer)> {
-        self.doors.iter().find_map(|door| {
-            let (offer, _) = door.registry.next_offer(0);
-            Some((door.registry.clone(), door.number, offer?))
-        })
+    /// An offer that came through one of them: of the one that was asked longest ago, so that nobody who
+    /// offers without end keeps others waiting.
+    pub(super) fn next_offer(&mut self) -> Option<(Arc<Registry>, u64, Offer)> {
+        for _ in 0..self.doors.len() {
+            self.asked = self.asked.wrapping_add(1);
+            let index = self.asked % self.doors.len();
+            let door = self.doors.get_mut(index)?;
+            if let Some(offer) = door.registry.next_offer(door.last_slot) {
+                door.last_slot = offer.slot;
+                return Some((door.registry.clone(), door.number, offer));
+            }
+        }
+        None
     }
 
     /// Remembers through which door a link came.

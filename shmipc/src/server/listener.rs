@@ -39,6 +39,8 @@ pub(super) struct Listener<P: ShmMessage> {
     /// Whether clients may have offered links that were not looked at, and the slot of the last one that was.
     offered: bool,
     last_slot: usize,
+    /// Whether the last look for an offer began with the doors.
+    doors_next: bool,
     /// Other registries of this server: see there.
     doors: Doors,
     /// Is told whom this server does not take on.
@@ -68,6 +70,7 @@ impl<P: ShmMessage> Listener<P> {
             last_id: 0,
             offered: false,
             last_slot: 0,
+            doors_next: false,
             doors: Doors::default(),
             on_refused: None,
             lost: None,
@@ -120,20 +123,30 @@ impl<P: ShmMessage> Listener<P> {
             self.activate_all(ready);
         }
         if self.offered {
-            let first = self.shared.registry.clone();
-            let (offer, more) = first.next_offer(self.last_slot);
-            self.offered = more;
-            if let Some(offer) = offer {
-                self.last_slot = offer.slot;
-                self.offered |= self.doors.newest().is_some();
-                self.consider(&first, offer);
-            } else if let Some((door, number, offer)) = self.doors.next_offer() {
-                self.offered = true;
-                if let Some(index) = self.consider(&door, offer) {
-                    self.doors.came(index, number);
-                }
-            }
+            // The doors' turn comes after each of the first registry's.
+            self.doors_next = !self.doors_next && self.doors.newest().is_some();
+            self.offered = match self.doors_next {
+                true => self.consider_next_of_doors() || self.consider_next_of_first(),
+                false => self.consider_next_of_first() || self.consider_next_of_doors(),
+            };
         }
+    }
+
+    /// `false`: nobody offers anything there.
+    fn consider_next_of_first(&mut self) -> bool {
+        let first = self.shared.registry.clone();
+        let Some(offer) = first.next_offer(self.last_slot) else { return false };
+        self.last_slot = offer.slot;
+        self.consider(&first, offer);
+        true
+    }
+
+    fn consider_next_of_doors(&mut self) -> bool {
+        let Some((door, number, offer)) = self.doors.next_offer() else { return false };
+        if let Some(index) = self.consider(&door, offer) {
+            self.doors.came(index, number);
+        }
+        true
     }
 
     /// Takes a link on or not, and tells its client. Gives its index.

@@ -10,11 +10,10 @@ use crate::liveness::{self, FIRST_SLOT_BYTE};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 impl Registry {
-    /// A link that a client offers and that was not answered yet, the next one after `slot`; and whether
-    /// there are more.
-    pub(crate) fn next_offer(&self, slot: usize) -> (Option<Offer>, bool) {
+    /// A link that a client offers and that was not answered yet, the next one after `slot`.
+    pub(crate) fn next_offer(&self, slot: usize) -> Option<Offer> {
         let memory = self.memory();
-        let mut offers = (1..=SLOTS).filter_map(|step| {
+        (1..=SLOTS).find_map(|step| {
             let slot = (slot + step) % SLOTS;
             let place = memory.slots.get(slot)?;
             // SYNC(slot): the link's id was written before.
@@ -23,8 +22,7 @@ impl Registry {
             }
             let link_id = join(&place.link);
             (link_id != join(&place.answered)).then_some(Offer { slot, link_id })
-        });
-        (offers.next(), offers.next().is_some())
+        })
     }
 
     /// Answers an offer.
