@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::encoding::{Encoded, Manner};
 use super::fragments::Fragments;
-use super::turn::{FAVOUR, Turn};
+use super::turn::{FAVOUR, Flushed, Turn};
 use super::{Outbound, Sent, State, Tell, refused};
 use crate::error::SendError;
 use crate::frame::Kind;
@@ -188,6 +188,10 @@ impl Outbound {
         };
         drop(state);
         let flushed = self.give_back(link, producer, FAVOUR.max(2 * weight as u64));
+        if matches!(flushed, Ok(Flushed::Partly)) {
+            // The peer was not asked to ring for room, and the listener may have found the turn taken.
+            link.wake_listener();
+        }
         match self.lock().take_queued_end(label.call_id) {
             Some(end) => Ok(Sent::At(end)),
             None => flushed.map(|_| Sent::Queued),
