@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use shmipc::{Context, Server};
+use shmipc::{Context, SendError, Server};
 use shmipc_guide::camera::{Camera, CameraHandler, Film};
 
 const WIDTH: u32 = 1920;
@@ -47,8 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         server.broadcast(&Film::Frame { number, pixels: &pixels });
         thread::sleep(Duration::from_millis(5));
     }
-    while server.broadcast(&Film::End).missed > 0 {
-        thread::sleep(Duration::from_millis(5));
+    for viewer in server.peers() {
+        while let Err(SendError::Overflow { .. }) = viewer.try_send(&Film::End) {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
     while !server.peers().is_empty() {
         thread::sleep(Duration::from_millis(5));

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{width} × {height}");
     ended.recv()?;
     let [seen, missed, torn] = [seen, missed, torn].map(|number| number.load(Relaxed));
-    println!("{seen} frames seen, {missed} events missed, {torn} frames torn");
+    println!("{seen} frames seen, {missed} missed, {torn} frames torn");
     Ok(())
 }
 // ANCHOR_END: main
