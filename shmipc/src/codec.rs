@@ -9,6 +9,7 @@
 //! and values nested without end, is refused by [`bounded`].
 
 mod bounded;
+mod counted;
 mod stack;
 mod words;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::debug_is_the_sentence;
 use bounded::{Bounded, Budget};
+use counted::{Depth, Value};
 
 debug_is_the_sentence!(EncodeError, DecodeError);
 
@@ -66,7 +68,9 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     sink: &mut impl Sink,
 ) -> Result<(), EncodeFailure> {
-    match bincode::serde::encode_into_writer(value, SinkWriter(sink), config::legacy()) {
+    let depth = Depth::new();
+    let value = Value(value, &depth);
+    match bincode::serde::encode_into_writer(&value, SinkWriter(sink), config::legacy()) {
         Ok(()) => Ok(()),
         Err(bincode::error::EncodeError::UnexpectedEnd) => Err(EncodeFailure::Full),
         Err(other) => Err(EncodeFailure::Value(EncodeError(words::of_encoding(other)))),
@@ -309,6 +313,34 @@ mod tests {
         }
     }
 
+    fn refused<T: Serialize>(value: &T) -> String {
+        match encode_to_vec(value, &mut Vec::new(), 1 << 20) {
+            Err(TooLargeOr::Value(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_value_too_deep_for_the_senders_stack_is_refused() {
+        #[derive(Serialize)]
+        struct Chain(u8, Option<Box<Chain>>);
+        let mut chain = Chain(1, None);
+        for _ in 0..250 {
+            chain = Chain(1, Some(Box::new(chain)));
+        }
+        let small = |size: usize, run: &(dyn Fn() + Sync)| {
+            std::thread::scope(|scope| {
+                let thread = std::thread::Builder::new().stack_size(size);
+                thread.spawn_scoped(scope, run).unwrap().join().unwrap();
+            });
+        };
+        small(24 << 10, &|| {
+            let told = refused(&chain);
+            assert!(told.contains("this thread's stack"), "{told}");
+        });
+        small(4 << 20, &|| assert!(!encoded(&chain).is_empty()));
+    }
+
     /// 256 were 128 for most types, and 85 for some.
     #[test]
     fn as_many_levels_as_promised_are_decoded() {
@@ -326,9 +358,13 @@ mod tests {
         let on_a_large_stack = std::thread::Builder::new().stack_size(32 << 20).spawn(move || {
             assert!(decode::<Tree>(&encoded(&tree(256))).is_ok());
             assert!(decode::<Chain>(&encoded(&chain(256))).is_ok());
-            let deep = decode::<Tree>(&encoded(&tree(257))).unwrap_err();
+            // One more: the sender is told, and who decodes it too.
+            for told in [refused(&tree(257)), refused(&chain(257))] {
+                assert!(told.contains("256 levels"), "{told}");
+            }
+            let deep = [1, 0, 0, 0, 7].repeat(256);
+            let deep = decode::<Tree>(&[&deep[..], &[0; 4]].concat()).unwrap_err();
             assert!(deep.to_string().contains("256 levels"), "{deep}");
-            assert!(decode::<Chain>(&encoded(&chain(257))).is_err());
         });
         on_a_large_stack.unwrap().join().unwrap();
     }

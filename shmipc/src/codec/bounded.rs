@@ -35,7 +35,7 @@ impl Budget {
         Self {
             elements: Cell::new(payload_length.saturating_add(EMPTY_ELEMENTS)),
             depth: Cell::new(0),
-            stack: Stack::of_this_thread(),
+            stack: Stack::new(),
         }
     }
 
@@ -70,7 +70,7 @@ impl Budget {
     /// A level that does not: what it makes must fit on the stack all the same.
     #[inline]
     fn within<T, E: Error>(&self, inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        if self.stack.lacks_for::<T>() {
+        if self.stack.lacks_for::<T>(self.depth.get()) {
             return Err(no_stack(self.depth.get(), self.stack.left()));
         }
         inner()

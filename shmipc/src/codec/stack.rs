@@ -14,6 +14,10 @@ const COPIES: usize = if cfg!(debug_assertions) { 12 } else { 6 };
 /// Values of more bytes are remembered: two copies of the next one are made before it is asked about.
 const LARGE: usize = 16 << 10;
 
+/// Nothing is asked for fewer levels than this of values of up to so many bytes.
+const SHALLOW: u32 = 4;
+const SMALL: usize = 512;
+
 /// The addresses of a stack, from the lowest that may be used up to the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reach {
@@ -28,45 +32,55 @@ thread_local! {
     static REACH: Cell<Option<Reach>> = const { Cell::new(None) };
 }
 
-/// How deep the calling thread may go.
+/// Whether the calling thread has room for more levels.
 #[derive(Debug)]
 pub(super) struct Stack {
-    /// The lowest address that may be used, or zero if that is not known.
-    lowest: usize,
-    /// [`MARGIN`], or less on a small stack; more once a large value was seen.
-    margin: Cell<usize>,
+    /// What two copies of the largest value so far would take, if that is much.
+    large: Cell<usize>,
 }
 
 impl Stack {
-    /// The calling thread's.
     #[inline]
-    pub(super) fn of_this_thread() -> Self {
-        let reach = match REACH.get() {
-            Some(reach) => reach,
-            None => measured(),
-        };
-        // On a stack of its own making (a coroutine's) nothing is known.
-        let known = (reach.lowest..reach.highest).contains(&here());
-        let lowest = if known { reach.lowest } else { 0 };
-        // An eighth at most: whoever runs on little has small values.
-        let margin = MARGIN.min((reach.highest - reach.lowest) / 8);
-        Self { lowest, margin: Cell::new(margin) }
+    pub(super) fn new() -> Self {
+        Self { large: Cell::new(0) }
     }
 
-    /// Is there too little for a level that makes a `T`?
+    /// Is there too little for one more level, after so many, which makes a `T`?
     #[inline]
-    pub(super) fn lacks_for<T>(&self) -> bool {
-        if const { size_of::<T>() > LARGE } {
-            self.margin.set(self.margin.get().max(2 * size_of::<T>()));
+    pub(super) fn lacks_for<T>(&self, levels: u32) -> bool {
+        // What nearly every message is: a few levels of small values.
+        if levels < SHALLOW && const { size_of::<T>() <= SMALL } {
+            return false;
         }
-        self.left() < self.margin.get() + const { COPIES * size_of::<T>() }
+        self.lacks(size_of::<T>())
     }
 
-    /// Bytes below the caller's frame.
-    #[inline]
-    pub(super) fn left(&self) -> usize {
-        here().saturating_sub(self.lowest)
+    #[inline(never)]
+    fn lacks(&self, size: usize) -> bool {
+        if size > LARGE {
+            self.large.set(self.large.get().max(2 * size));
+        }
+        let reach = this_threads();
+        // An eighth at most: whoever runs on little has small values.
+        let margin = MARGIN.min((reach.highest - reach.lowest) / 8).max(self.large.get());
+        left_of(reach) < margin + COPIES * size
     }
+
+    /// Bytes that are left of this thread's stack.
+    pub(super) fn left(&self) -> usize {
+        left_of(this_threads())
+    }
+}
+
+fn this_threads() -> Reach {
+    REACH.get().unwrap_or_else(measured)
+}
+
+fn left_of(reach: Reach) -> usize {
+    let here = here();
+    // On a stack of the user's own making (a coroutine's) nothing is known.
+    let is_known = (reach.lowest..reach.highest).contains(&here);
+    if is_known { here - reach.lowest } else { here }
 }
 
 /// An address in the caller's frame.
@@ -115,8 +129,9 @@ mod tests {
     #[test]
     fn a_thread_knows_what_is_left_of_its_stack() {
         let looked = std::thread::Builder::new().stack_size(256 << 10).spawn(|| {
-            let stack = Stack::of_this_thread();
-            (stack.left(), stack.lacks_for::<u64>(), stack.lacks_for::<[u64; 32 << 10]>())
+            let stack = Stack::new();
+            let large = stack.lacks_for::<[u64; 32 << 10]>(0);
+            (stack.left(), Stack::new().lacks_for::<u64>(200), large)
         });
         let (left, small, large) = looked.unwrap().join().unwrap();
         assert!((128 << 10..=260 << 10).contains(&left), "{left}");
@@ -131,7 +146,7 @@ mod tests {
             let left = if levels == 0 { stack.left() } else { deeper(stack, levels - 1) };
             left + usize::from(std::hint::black_box(pad)[0]) - 1
         }
-        let stack = Stack::of_this_thread();
+        let stack = Stack::new();
         assert!(deeper(&stack, 20) + 20 * 512 <= stack.left());
     }
 }

@@ -90,16 +90,21 @@ impl Calls {
     /// Runs `send`, and ends the call if it fails or panics: what came for it would be discarded.
     pub(crate) fn or_forget<T, E>(
         &self,
+        link: &Link,
         call_id: u32,
         send: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        struct Forget<'a>(&'a Calls, u32);
+        struct Forget<'a>(&'a Calls, &'a Link, u32);
         impl Drop for Forget<'_> {
             fn drop(&mut self) {
-                self.0.lock().take(self.1);
+                // A forked child comes out of the user's code here, and a thread of its parent may hold
+                // the lock.
+                if !self.1.is_inherited() {
+                    self.0.lock().take(self.2);
+                }
             }
         }
-        let forget = Forget(self, call_id);
+        let forget = Forget(self, link, call_id);
         let sent = send()?;
         std::mem::forget(forget);
         Ok(sent)
@@ -121,7 +126,10 @@ impl Calls {
                 match answer {
                     Some(Answer::Reply(bytes)) => {
                         let value = read(&bytes);
-                        self.lock().keep(bytes);
+                        // The user's code: see `or_forget`.
+                        if !link.is_inherited() {
+                            self.lock().keep(bytes);
+                        }
                         return Ok(Ok(value));
                     }
                     Some(Answer::Failure(failure)) => return Ok(Err(failure)),
@@ -141,7 +149,8 @@ impl Calls {
             };
             drop(table);
             // Decoding is the user's code, which may panic: the guard hands on in any case.
-            let mut lead = Lead { calls: self, reader: Some(reader), call_id, abandons: false };
+            let mut lead =
+                Lead { calls: self, link, reader: Some(reader), call_id, abandons: false };
             let led = match lead.reader.as_deref_mut() {
                 Some(reader) => self.lead(link, reader, call_id, deadline, &read),
                 None => continue,
@@ -166,7 +175,7 @@ impl Calls {
     /// would stand in the way of others. Tells whether there was anything.
     pub(crate) fn drain(&self, link: &Link) -> bool {
         let reader = self.lock().reader.take();
-        let mut lead = Lead { calls: self, reader, call_id: 0, abandons: false };
+        let mut lead = Lead { calls: self, link, reader, call_id: 0, abandons: false };
         let Some(reader) = lead.reader.as_deref_mut() else { return false };
         let before = reader.consumer().position();
         for _ in 0..DRAIN {
@@ -418,6 +427,7 @@ impl Calls {
 /// The lane's reader in a leader's hands.
 struct Lead<'a> {
     calls: &'a Calls,
+    link: &'a Link,
     reader: Option<Box<Inbound>>,
     call_id: u32,
     /// Whether the call's answer may come when nobody waits for it any more.
@@ -426,7 +436,11 @@ struct Lead<'a> {
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        if let Some(reader) = self.reader.take() {
+        let reader = self.reader.take();
+        if self.link.is_inherited() {
+            // A forked child that came out of the user's code: nobody leads there, nor waits.
+            std::mem::forget(reader);
+        } else if let Some(reader) = reader {
             self.calls.hand_on(reader, self.call_id, self.abandons);
         }
     }

@@ -125,7 +125,7 @@ impl Link {
         let mut deadline = Deadline::new(timeout);
         let call_id = self.calls.begin();
         let label = Label::new(Kind::Request, call_id);
-        let sent = self.calls.or_forget(call_id, || match self.segment.role() {
+        let sent = self.calls.or_forget(self, call_id, || match self.segment.role() {
             Role::Client => {
                 let tell = Tell::Now;
                 let end = self.messages.send_blocking(self, label, value, &mut deadline, tell)?;
