@@ -55,7 +55,16 @@ impl<'a> Responder<'a> {
     }
 
     /// Answers with `reply`.
+    #[inline]
     pub fn reply<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
+        match self.0 {
+            To::Nobody(_) => Responded(()),
+            _ => self.answer(reply),
+        }
+    }
+
+    #[inline(never)]
+    fn answer<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
         match self.0 {
             To::Nobody(_) => {}
             // A forked child that comes out of a handler: its parent answers.
@@ -88,6 +97,7 @@ impl<'a> Responder<'a> {
     }
 
     /// Answers that the message was handled, without a value.
+    #[inline]
     pub fn acknowledge(self) -> Responded {
         self.reply(&())
     }
@@ -211,15 +221,20 @@ pub(crate) fn dispatch<P: ShmMessage>(
         0 => Responder::nobody(link),
         call_id => Responder::link(link, call_id),
     };
-    let ran = caught(|| service.handle(cx, payload, responder).map(drop));
+    let ran = caught(|| match service.handle(cx, payload, responder) {
+        Ok(Responded(())) => true,
+        Err(error) => {
+            // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
+            link.fail(call_id, &Failure::Undecodable(error.to_string()));
+            false
+        }
+    });
     leave_if_forked(link);
-    let failure = match ran {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => Failure::Undecodable(error.to_string()),
-        Err(text) => Failure::HandlerPanicked(text),
-    };
-    // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
-    link.fail(call_id, &failure);
+    match ran {
+        Ok(true) => return,
+        Ok(false) => {}
+        Err(text) => link.fail(call_id, &Failure::HandlerPanicked(text)),
+    }
     if call_id == 0 {
         // And so is who would have handled it.
         contain(link, || service.messages_missed(cx, 1));

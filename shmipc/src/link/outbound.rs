@@ -142,11 +142,24 @@ impl Outbound {
         tell: Tell,
     ) -> Result<u64, SendError> {
         let mut small = SmallFrame::new();
-        match self.encode(link, value, &mut small, Manner::Blocking(deadline))? {
-            Encoded::Small => match self.send_small(link, label, &mut small, tell)? {
+        match self.encode(link, value, &mut small, Manner::Blocking(deadline)) {
+            None => match self.send_small(link, label, &mut small, tell) {
                 Some(end) => Ok(end),
                 None => self.send_in_line(link, label, small.payload(), deadline),
             },
+            Some(encoded) => self.send_large(link, label, encoded, deadline),
+        }
+    }
+
+    #[inline(never)]
+    fn send_large(
+        &self,
+        link: &Link,
+        label: Label,
+        encoded: Result<Encoded<'_>, SendError>,
+        deadline: &mut Deadline,
+    ) -> Result<u64, SendError> {
+        match encoded? {
             Encoded::InPlace(turn, frame) => turn.finish(frame, label),
             Encoded::Spilled(bytes) => {
                 let sent = self.send_in_line(link, label, &bytes, deadline);
@@ -156,7 +169,8 @@ impl Outbound {
         }
     }
 
-    /// Puts a small frame into the ring, if nobody is before it and there is room.
+    /// Puts a small frame into the ring, if nobody is before it and there is room. What else may keep it
+    /// back is found again by who then queues it, or waits.
     #[inline]
     fn send_small(
         &self,
@@ -164,21 +178,13 @@ impl Outbound {
         label: Label,
         small: &mut SmallFrame,
         tell: Tell,
-    ) -> Result<Option<u64>, SendError> {
+    ) -> Option<u64> {
         let mut state = self.lock();
         if !state.is_free() {
-            return Ok(None);
+            return None;
         }
-        let Some(producer) = &mut state.producer else { return Ok(None) };
-        let end = match producer.write_small(label, small) {
-            Ok(end) => end,
-            Err(Refused::NoRoom) => return Ok(None),
-            Err(other) => {
-                // Ending a link takes the lock.
-                drop(state);
-                return Err(refused(link, other));
-            }
-        };
+        let producer = state.producer.as_deref_mut()?;
+        let end = producer.write_small(label, small).ok()?;
         let wanted = tell == Tell::Now && consumer_waits(&self.lane);
         producer.clear_ahead();
         drop(state);
@@ -186,7 +192,7 @@ impl Outbound {
         if wanted {
             link.ring_for_data(self.lane_id);
         }
-        Ok(Some(end))
+        Some(end)
     }
 
     /// Sends a message that is encoded already, in its turn, waiting for room up to the deadline.

@@ -14,10 +14,8 @@ use crate::nesting;
 use crate::ring::{InPlace, SMALL_FRAME, SmallFrame};
 use crate::wait::Deadline;
 
-/// Where an encoded message stands.
+/// Where an encoded message stands that is no small one.
 pub(super) enum Encoded<'a> {
-    /// In the small frame.
-    Small,
     /// In the ring, not yet published.
     InPlace(Turn<'a>, InPlace),
     /// In a buffer.
@@ -47,29 +45,32 @@ enum Stage<'a> {
 }
 
 impl Outbound {
-    /// Encodes `value`: into `small`, if it fits.
-    #[inline]
+    /// Encodes `value`. `None`: it fits into `small`, and is there.
+    #[inline(always)]
     pub(super) fn encode<'a, T: Serialize + ?Sized>(
         &'a self,
         link: &'a Link,
         value: &T,
         small: &mut SmallFrame,
         manner: Manner<'_>,
-    ) -> Result<Encoded<'a>, SendError> {
+    ) -> Option<Result<Encoded<'a>, SendError>> {
         self.ask_for_next();
         let encoding = nesting::Encoding::begin(nesting::address(link));
         let mut encoder = Encoder { outbound: self, link, small, manner, stage: Stage::Small };
         let encoded = codec::encode(value, &mut encoder);
         drop(encoding);
         if encoded.is_ok() && matches!(encoder.stage, Stage::Small) && !link.is_inherited() {
-            return Ok(Encoded::Small);
+            // It holds nothing.
+            std::mem::forget(encoder);
+            return None;
         }
-        encoder.finish(encoded)
+        Some(encoder.finish(encoded))
     }
 }
 
 impl<'a> Encoder<'a, '_, '_> {
     #[cold]
+    #[inline(never)]
     fn finish(self, encoded: Result<(), EncodeFailure>) -> Result<Encoded<'a>, SendError> {
         // A forked child that comes out of the user's `Serialize`.
         self.link.check_own()?;
@@ -89,7 +90,8 @@ impl<'a> Encoder<'a, '_, '_> {
                 Ok(bytes) => Ok(Encoded::Spilled(bytes)),
                 Err(error) => Err(too_large_or(error, self.outbound.maximum)),
             },
-            Stage::Small | Stage::Refused(_) => Ok(Encoded::Small),
+            // A small one comes here in a forked child alone; what was refused went above.
+            Stage::Small | Stage::Refused(_) => Err(SendError::Forked),
         }
     }
 
@@ -151,13 +153,16 @@ impl<'a> Encoder<'a, '_, '_> {
 }
 
 impl Sink for Encoder<'_, '_, '_> {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) -> bool {
         // The likely one first; the small frame is closed where the message is elsewhere.
-        if self.small.put(bytes) {
-            return true;
-        }
-        // Many encode byte by byte: no call for each.
+        self.small.put(bytes) || self.put_large(bytes)
+    }
+}
+
+impl Encoder<'_, '_, '_> {
+    #[inline(never)]
+    fn put_large(&mut self, bytes: &[u8]) -> bool {
         match &mut self.stage {
             Stage::InPlace(_, frame) => frame.put(bytes) || self.put_elsewhere(bytes),
             Stage::Spilled(sink) => sink.put(bytes),

@@ -71,11 +71,24 @@ impl Outbound {
         when_full: WhenFull,
     ) -> Result<Sent, SendError> {
         let mut small = SmallFrame::new();
-        match self.encode(link, value, &mut small, Manner::Queueing(when_full))? {
-            Encoded::Small => match self.send_small(link, label, &mut small, Tell::Now)? {
+        match self.encode(link, value, &mut small, Manner::Queueing(when_full)) {
+            None => match self.send_small(link, label, &mut small, Tell::Now) {
                 Some(end) => Ok(Sent::At(end)),
                 None => self.queue_copy(link, label, small.payload(), when_full),
             },
+            Some(encoded) => self.queue_large(link, label, encoded, when_full),
+        }
+    }
+
+    #[inline(never)]
+    fn queue_large(
+        &self,
+        link: &Link,
+        label: Label,
+        encoded: Result<Encoded<'_>, SendError>,
+        when_full: WhenFull,
+    ) -> Result<Sent, SendError> {
+        match encoded? {
             Encoded::InPlace(turn, frame) => turn.finish(frame, label).map(Sent::At),
             Encoded::Spilled(bytes) => self.queue(link, label, bytes, when_full),
         }
