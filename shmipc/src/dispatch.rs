@@ -221,21 +221,20 @@ pub(crate) fn dispatch<P: ShmMessage>(
         0 => Responder::nobody(link),
         call_id => Responder::link(link, call_id),
     };
-    let ran = caught(|| match service.handle(cx, payload, responder) {
-        Ok(Responded(())) => true,
-        Err(error) => {
+    let mut failed = false;
+    let ran = caught(|| {
+        if let Err(error) = service.handle(cx, payload, responder) {
             // A notice's sender is told too: call id 0 is "nobody waits", not "nobody cares".
             link.fail(call_id, &Failure::Undecodable(error.to_string()));
-            false
+            failed = true;
         }
     });
     leave_if_forked(link);
-    match ran {
-        Ok(true) => return,
-        Ok(false) => {}
-        Err(text) => link.fail(call_id, &Failure::HandlerPanicked(text)),
+    if let Err(text) = ran {
+        link.fail(call_id, &Failure::HandlerPanicked(text));
+        failed = true;
     }
-    if call_id == 0 {
+    if failed && call_id == 0 {
         // And so is who would have handled it.
         contain(link, || service.messages_missed(cx, 1));
     }
