@@ -58,11 +58,11 @@ impl Budget {
     #[inline]
     fn nested<T, E: Error>(&self, inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let depth = self.depth.get();
-        if depth == MAXIMUM_DEPTH {
-            return Err(too_deep());
+        if Stack::asks_for::<T>(depth) {
+            self.ask(depth == MAXIMUM_DEPTH, size_of::<T>())?;
         }
         self.depth.set(depth + 1);
-        let value = self.within(inner);
+        let value = inner();
         self.depth.set(depth);
         value
     }
@@ -70,27 +70,61 @@ impl Budget {
     /// A level that does not: what it makes must fit on the stack all the same.
     #[inline]
     fn within<T, E: Error>(&self, inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        if self.stack.lacks_for::<T>(self.depth.get()) {
-            return Err(no_stack(self.depth.get(), self.stack.left()));
+        if Stack::asks_for::<T>(self.depth.get()) {
+            self.ask(false, size_of::<T>())?;
         }
         inner()
+    }
+
+    #[inline(never)]
+    fn ask<E: Error>(&self, is_too_deep: bool, size: usize) -> Result<(), E> {
+        if is_too_deep {
+            return Err(too_deep());
+        }
+        if self.stack.lacks(size) {
+            return Err(no_stack(self.depth.get(), self.stack.left()));
+        }
+        Ok(())
     }
 }
 
 #[cold]
 fn too_deep<E: Error>() -> E {
-    E::custom(format_args!(
-        "its values are nested deeper than {MAXIMUM_DEPTH} levels; make it flatter"
-    ))
+    E::custom(TooDeep)
 }
 
 #[cold]
-fn no_stack<E: Error>(depth: u32, left: usize) -> E {
-    E::custom(format_args!(
-        "its values do not fit on this thread's stack: at {depth} levels of nesting {} KiB are left; \
-         give the thread a larger stack, or box what is large",
-        left >> 10
-    ))
+fn no_stack<E: Error>(levels: u32, left: usize) -> E {
+    E::custom(NoStack { levels, left })
+}
+
+/// Says so of a message, to who encodes it and to who decodes it.
+#[derive(Debug)]
+pub(super) struct TooDeep;
+
+impl fmt::Display for TooDeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its values are nested deeper than {MAXIMUM_DEPTH} levels; make it flatter")
+    }
+}
+
+/// The same of a stack that is too small.
+#[derive(Debug)]
+pub(super) struct NoStack {
+    pub(super) levels: u32,
+    pub(super) left: usize,
+}
+
+impl fmt::Display for NoStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "its values do not fit on this thread's stack: at {} levels of nesting {} KiB are left; \
+             give the thread a larger stack, or box what is large",
+            self.levels,
+            self.left >> 10
+        )
+    }
 }
 
 /// Anything of serde's with the budget beside it: a deserializer, a visitor, a seed, an access.

@@ -10,7 +10,7 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::bounded::MAXIMUM_DEPTH;
+use super::bounded::{MAXIMUM_DEPTH, NoStack, TooDeep};
 use super::stack::Stack;
 
 /// How deep a value is already.
@@ -26,41 +26,39 @@ impl Depth {
         Self { levels: Cell::new(0), stack: Stack::new() }
     }
 
+    /// One level deeper; gives how many there were.
+    #[inline]
+    fn enter<E: Error>(&self) -> Result<u32, E> {
+        let levels = self.check()?;
+        self.levels.set(levels + 1);
+        Ok(levels)
+    }
+
     /// Is one more level allowed?
     #[inline]
     fn check<E: Error>(&self) -> Result<u32, E> {
         let levels = self.levels.get();
         // What stands on the stack while a value is encoded are references.
-        if levels == MAXIMUM_DEPTH || self.stack.lacks_for::<usize>(levels) {
-            return Err(self.refuse());
+        if Stack::asks_for::<usize>(levels) {
+            self.ask(levels)?;
         }
         Ok(levels)
     }
 
-    #[inline]
-    fn enter<E: Error>(&self) -> Result<(), E> {
-        self.levels.set(self.check()? + 1);
+    #[inline(never)]
+    fn ask<E: Error>(&self, levels: u32) -> Result<(), E> {
+        if levels == MAXIMUM_DEPTH {
+            return Err(E::custom(TooDeep));
+        }
+        if self.stack.lacks(size_of::<usize>()) {
+            return Err(E::custom(NoStack { levels, left: self.stack.left() }));
+        }
         Ok(())
     }
 
     #[inline]
     fn leave(&self) {
         self.levels.set(self.levels.get() - 1);
-    }
-
-    #[cold]
-    fn refuse<E: Error>(&self) -> E {
-        let levels = self.levels.get();
-        if levels == MAXIMUM_DEPTH {
-            return E::custom(format_args!(
-                "its values are nested deeper than {MAXIMUM_DEPTH} levels; make it flatter"
-            ));
-        }
-        E::custom(format_args!(
-            "its values do not fit on this thread's stack: at {levels} levels of nesting {} KiB are \
-             left; give the thread a larger stack",
-            self.stack.left() >> 10
-        ))
     }
 }
 
@@ -165,9 +163,9 @@ impl<'d, S: Serializer> Serializer for Counted<'d, S> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.depth.enter()?;
+        let levels = self.depth.enter()?;
         let written = self.inner.serialize_some(&Value(value, self.depth));
-        self.depth.leave();
+        self.depth.levels.set(levels);
         written
     }
 
@@ -188,10 +186,10 @@ impl<'d, S: Serializer> Serializer for Counted<'d, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.depth.enter()?;
+        let levels = self.depth.enter()?;
         let value = Value(value, self.depth);
         let written = self.inner.serialize_newtype_variant(name, index, variant, &value);
-        self.depth.leave();
+        self.depth.levels.set(levels);
         written
     }
 

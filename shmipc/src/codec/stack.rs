@@ -45,18 +45,15 @@ impl Stack {
         Self { large: Cell::new(0) }
     }
 
-    /// Is there too little for one more level, after so many, which makes a `T`?
+    /// Must it be asked whether a level fits, after so many, which makes a `T`? For nearly every message
+    /// it must not: a few levels of small values.
     #[inline]
-    pub(super) fn lacks_for<T>(&self, levels: u32) -> bool {
-        // What nearly every message is: a few levels of small values.
-        if levels < SHALLOW && const { size_of::<T>() <= SMALL } {
-            return false;
-        }
-        self.lacks(size_of::<T>())
+    pub(super) fn asks_for<T>(levels: u32) -> bool {
+        levels >= SHALLOW || const { size_of::<T>() > SMALL }
     }
 
-    #[inline(never)]
-    fn lacks(&self, size: usize) -> bool {
+    /// Is there too little for one more level, which makes a value of this size?
+    pub(super) fn lacks(&self, size: usize) -> bool {
         if size > LARGE {
             self.large.set(self.large.get().max(2 * size));
         }
@@ -130,8 +127,7 @@ mod tests {
     fn a_thread_knows_what_is_left_of_its_stack() {
         let looked = std::thread::Builder::new().stack_size(256 << 10).spawn(|| {
             let stack = Stack::new();
-            let large = stack.lacks_for::<[u64; 32 << 10]>(0);
-            (stack.left(), Stack::new().lacks_for::<u64>(200), large)
+            (stack.left(), Stack::new().lacks(8), stack.lacks(256 << 10))
         });
         let (left, small, large) = looked.unwrap().join().unwrap();
         assert!((128 << 10..=260 << 10).contains(&left), "{left}");
