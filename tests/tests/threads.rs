@@ -52,15 +52,24 @@ impl Thread {
     }
 }
 
-/// The library's threads in a process, once those are there that are expected.
+/// All that can be blocked: the C library does it for a moment in a thread that starts or ends another,
+/// and in the new one.
+const EVERYTHING: u64 = !(1 << (Signal::SIGKILL as u64 - 1) | 1 << (Signal::SIGSTOP as u64 - 1));
+
+/// The library's threads in a process, once those are there that are expected, and none of them has
+/// everything blocked, or stays so.
 fn library_threads(pid: u32, expected: &[&str]) -> Vec<Thread> {
+    let mut patience = 1_000;
     loop {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         let found: Vec<_> = tasks.filter_map(|task| Thread::read(&task.ok()?.path())).collect();
         let found: Vec<_> =
             found.into_iter().filter(|thread| thread.name.starts_with("shmipc-")).collect();
         if expected.iter().all(|name| found.iter().any(|thread| thread.name == *name)) {
-            return found;
+            if patience == 0 || found.iter().all(|thread| thread.blocked != EVERYTHING) {
+                return found;
+            }
+            patience -= 1;
         }
         thread::sleep(Duration::from_millis(1));
     }
