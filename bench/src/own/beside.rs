@@ -10,7 +10,7 @@ use bench_kit::{End, Link, Plan, Rival, Role, check_reply};
 use serde::{Deserialize, Serialize};
 use shmipc::{Client, Context, Server, ShmMessage};
 
-/// A number costs its encoder what a field costs: a large value takes its time.
+/// Bytes one by one, as they are without `serde_bytes`: a large value takes its time.
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
 #[shm(events = SideEvent)]
 enum Side {
@@ -20,13 +20,13 @@ enum Side {
         text: String,
     },
     Large {
-        numbers: Vec<u64>,
+        bytes: Vec<u8>,
     },
 }
 
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
 enum SideEvent {
-    Large { numbers: Vec<u64> },
+    Large { bytes: Vec<u8> },
 }
 
 /// What the other threads do.
@@ -60,8 +60,8 @@ impl SideHandler for Echo {
         (number, text)
     }
 
-    fn large(&mut self, _cx: &Context<Side>, numbers: Vec<u64>) {
-        drop(numbers);
+    fn large(&mut self, _cx: &Context<Side>, bytes: Vec<u8>) {
+        drop(bytes);
     }
 }
 
@@ -88,8 +88,8 @@ impl Drop for Busy {
     }
 }
 
-fn numbers(plan: &Plan) -> Vec<u64> {
-    (0..plan.large as u64 / 8).collect()
+fn bytes(plan: &Plan) -> Vec<u8> {
+    (0..plan.large).map(|index| index as u8).collect()
 }
 
 fn encode_only(value: impl Serialize + Send + 'static) -> Busy {
@@ -109,7 +109,7 @@ impl Rival for Beside {
     fn serve(&self, plan: &Plan, end: &End) -> Result<()> {
         let running = Server::<Side>::bind(&plan.name)?.serve(Echo)?;
         end.ready()?;
-        let event = SideEvent::Large { numbers: numbers(plan) };
+        let event = SideEvent::Large { bytes: bytes(plan) };
         let handle = running.handle();
         let busy = match self.0 {
             Case::OwnEncoding | Case::OwnSenders => None,
@@ -145,7 +145,7 @@ impl Rival for Beside {
         }
         let client = builder.connect()?;
         let busy = (0..2).filter_map(|_| {
-            let value = Side::Large { numbers: numbers(plan) };
+            let value = Side::Large { bytes: bytes(plan) };
             match case {
                 Case::OwnEncoding => Some(encode_only(value)),
                 Case::OwnSenders => {
