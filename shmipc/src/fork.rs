@@ -80,8 +80,9 @@ fn found_inherited(now: u32) -> bool {
 
 #[inline]
 fn word() -> &'static AtomicU32 {
-    // SAFETY: points to `GENERATION`, or to a page that is never unmapped (`wiped_page`). Relaxed: it is
-    // set before anything remembers a generation, and a thread that learns of that learns of this too.
+    // SYNC(fork-word): `arm` stores it. Relaxed: it is set before anything remembers a generation, and a
+    // thread that learns of that learns of this too.
+    // SAFETY: points to `GENERATION`, or to a page that is never unmapped (`wiped_page`).
     unsafe { &*WORD.load(Ordering::Relaxed) }
 }
 
@@ -193,6 +194,7 @@ pub(crate) fn arm() -> io::Result<()> {
     let code = *ARMED.get_or_init(|| {
         if let Some(page) = sys::wiped_page() {
             page.store(GENERATION.load(Ordering::Relaxed), Ordering::Relaxed);
+            // SYNC(fork-word): the page's generation comes before it.
             WORD.store(std::ptr::from_ref(page).cast_mut(), Ordering::Release);
         }
         // SAFETY: three functions that live as long as the program and meet the contract of fork's

@@ -94,7 +94,7 @@ pub(crate) struct Link {
 
 /// The segment was too small for its own geometry, which its checks exclude.
 #[derive(Debug)]
-pub(crate) struct BadGeometry;
+pub(crate) struct BadGeometry(pub(crate) &'static str);
 
 impl Link {
     /// Makes a link of a segment that both sides agreed on; the second part is the message lane's
@@ -115,7 +115,7 @@ impl Link {
             Role::Client => (BellId::ClientReplies, BellId::ServerReplies),
             Role::Server => (BellId::ServerReplies, BellId::ClientReplies),
         };
-        let bell = |id| segment.bell(id).ok_or(BadGeometry);
+        let bell = |id| segment.bell(id).ok_or(BadGeometry("a doorbell that cannot be used"));
         let reader = inbound(&segment, replies_in)?;
         let messages = outbound(&segment, messages_out, manner)?;
         let replies = outbound(&segment, replies_out, manner)?;
@@ -158,8 +158,9 @@ impl Link {
             if let Some(link) = weak.upgrade() {
                 // Here, so that a listener that is busy with others finds the link ended already.
                 link.find_peer_gone(is_certain && link.is_watched());
-                link.remove_stale_name();
                 link.wake_own_side();
+                // Who waits does not wait for this.
+                link.remove_stale_name();
             }
         });
         // If the signature is still the same, the process lived all the time, and its pid was not
@@ -281,7 +282,7 @@ fn peer_facts(segment: &LinkSegment, id: u64) -> PeerFacts {
 
 fn outbound(segment: &LinkSegment, id: LaneId, manner: Manner) -> Result<Outbound, BadGeometry> {
     let options = segment.options();
-    let lane = segment.lane(id).ok_or(BadGeometry)?;
+    let lane = segment.lane(id).ok_or(BadGeometry("no room for a lane"))?;
     // SAFETY: `Link::new` takes each lane of its segment once, each for one end.
     let producer = unsafe { Producer::new(lane, options.checksums, options.max_message) };
     Ok(Outbound::new(id, producer, options.max_message, manner.queue_maximum))
@@ -289,7 +290,7 @@ fn outbound(segment: &LinkSegment, id: LaneId, manner: Manner) -> Result<Outboun
 
 fn inbound(segment: &LinkSegment, id: LaneId) -> Result<Inbound, BadGeometry> {
     let options = segment.options();
-    let lane = segment.lane(id).ok_or(BadGeometry)?;
+    let lane = segment.lane(id).ok_or(BadGeometry("no room for a lane"))?;
     // SAFETY: as in `outbound`.
     let consumer = unsafe { Consumer::new(lane, options.checksums) };
     Ok(Inbound::new(consumer, options.max_message))

@@ -21,6 +21,8 @@ use crate::wait::{self, Deadline};
 const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(20));
 /// Sleep between two looks for the server's answer, which comes with a ring if all goes well.
 const ANSWER_SLICE: Duration = Duration::from_millis(2);
+/// Of a link that is there no more when it is to be handed over or kept, which cannot be.
+const GIVEN_AWAY: &str = "the link was given away before it was handed over";
 
 /// What the builder was told.
 pub(super) struct Wanted<'a> {
@@ -116,7 +118,7 @@ fn attempt<P: ShmMessage>(
     let segment = NamedLink(Some(segment));
     crate::step::reach("connect.made");
     let (index, id) = hand_over(wanted.name, &view, &slot, link_id, &segment, deadline)?;
-    let segment = segment.keep()?;
+    let segment = segment.keep(wanted.name)?;
     if !is_own {
         // The server had no right to.
         segment.unlink();
@@ -124,7 +126,8 @@ fn attempt<P: ShmMessage>(
     drop(slot);
     let attention = Attention::Remote(view, index);
     let hook = wanted.hook.cloned();
-    Link::new(segment, id, attention, wanted.manner, hook).map_err(|_| damaged(wanted.name).into())
+    Link::new(segment, id, attention, wanted.manner, hook)
+        .map_err(|fault| damaged(wanted.name, format!("the accepted link has {}", fault.0)).into())
 }
 
 /// Offers the link and waits for the answer: the link's index and id.
@@ -138,9 +141,11 @@ fn hand_over(
 ) -> Result<(usize, u64), Setback> {
     let pid = view.pid();
     let Some(link) = segment.0.as_ref() else {
-        return Err(damaged(name).into());
+        return Err(damaged(name, GIVEN_AWAY).into());
     };
-    let bell = link.bell(BellId::ClientReplies).ok_or_else(|| damaged(name))?;
+    let bell = link
+        .bell(BellId::ClientReplies)
+        .ok_or_else(|| damaged(name, "the link's doorbell for replies cannot be used"))?;
     if !view.is_alive() {
         return Err(Setback::Again(Why::NoServer { stale: true }));
     }
@@ -151,7 +156,8 @@ fn hand_over(
             let refused = |refusal| ConnectError::Refused { name: name.into(), pid, refusal };
             answer.map_err(refused)?;
             crate::step::reach("hand-over.answered");
-            return link.accepted().ok_or_else(|| damaged(name).into());
+            let unsaid = "the server accepted the link without saying how";
+            return link.accepted().ok_or_else(|| damaged(name, unsaid).into());
         }
         if !view.is_alive() {
             return Err(Setback::Again(Why::NoServer { stale: true }));
@@ -193,9 +199,9 @@ pub(crate) fn hand_over_private(
 struct NamedLink(Option<LinkSegment>);
 
 impl NamedLink {
-    fn keep(mut self) -> Result<LinkSegment, ConnectError> {
+    fn keep(mut self, name: &str) -> Result<LinkSegment, ConnectError> {
         // Taken once, here; `drop` has nothing left to do.
-        self.0.take().ok_or_else(|| damaged(""))
+        self.0.take().ok_or_else(|| damaged(name, GIVEN_AWAY))
     }
 }
 
@@ -297,9 +303,8 @@ fn segment_error(wanted: &Wanted<'_>, error: SegmentError) -> ConnectError {
     }
 }
 
-fn damaged(name: &str) -> ConnectError {
-    let what = "the server accepted the link without saying how".into();
-    ConnectError::Damaged { name: name.into(), what }
+fn damaged(name: &str, what: impl Into<String>) -> ConnectError {
+    ConnectError::Damaged { name: name.into(), what: what.into() }
 }
 
 fn too_late(name: &str, why: Why, waited: Duration) -> ConnectError {

@@ -48,10 +48,12 @@ impl Link {
             }
             // A goodbye may have come just before the end.
             let departure = self.ended().unwrap_or(Departure::Died);
+            // Who waits is told first: removing files may take long on a busy machine.
+            let end = self.end_with(departure);
             if let Attention::Remote(view, _) = &self.attention {
                 view.remove_if_stale();
             }
-            Some(self.end_with(departure))
+            Some(end)
         })
     }
 

@@ -355,8 +355,8 @@ impl<P: ShmMessage> Listener<P> {
         crate::step::reach("hand-over.accepted");
         let hook = settings.hook.clone();
         let (link, inbound) =
-            Link::new(segment, id, attention, settings.manner, hook).map_err(|_| {
-                let fault = LinkFault::Damaged("no room for its lanes");
+            Link::new(segment, id, attention, settings.manner, hook).map_err(|fault| {
+                let fault = LinkFault::Damaged(fault.0);
                 refusal::told(&fault, &settings.admission, owner)
             })?;
         self.last_id = id;

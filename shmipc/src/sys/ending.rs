@@ -19,7 +19,7 @@ pub(crate) fn is_ending(pidfd: &OwnedFd) -> bool {
     let Some(first) = ending_threads(pid) else { return false };
     let Some(second) = ending_threads(pid) else { return false };
     let is_ending = second.iter().all(|thread| first.contains(thread)) && !second.is_empty();
-    // SYNC(death): its threads' last stores came before the locks that they took on their way out, and
+    // SYNC(death): the other end is the kernel's. Its threads' last stores came before the locks that they took on their way out, and
     // those before what `/proc` told; what is looked at next comes after.
     crate::sync::fence(crate::sync::Ordering::SeqCst);
     is_ending
