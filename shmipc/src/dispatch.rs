@@ -257,7 +257,8 @@ fn leave_if_forked(link: &Link) {
     }
 }
 
+/// The same for who knows it already.
 #[cold]
-fn leave() -> ! {
+pub(crate) fn leave() -> ! {
     resume_unwind(Box::new("a forked child leaves its parent's listener"))
 }

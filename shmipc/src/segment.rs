@@ -29,7 +29,7 @@ mod sweep;
 
 #[cfg(loom)]
 pub(crate) use modelled::Mapping;
-pub(crate) use sweep::sweep;
+pub(crate) use sweep::{is_single_and_finished, sweep};
 
 use std::io;
 use std::os::fd::OwnedFd;

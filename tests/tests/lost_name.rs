@@ -110,3 +110,26 @@ fn a_name_that_another_took_ends_the_server_that_lost_it() {
     assert_eq!(comer(&name).client.process_id().unwrap(), other.pid());
     assert!(other.wait().unwrap());
 }
+
+/// Who is admitted to a server may give its file another server's name: that server once ended.
+#[test]
+fn a_second_name_of_anothers_file_ends_nobody() {
+    let _watchdog = Watchdog::start(60);
+    let [name, other] = ["stays", "linked"].map(unique_name);
+    let running = Server::<Probe>::bind(&name).unwrap().serve(Prober::default()).unwrap();
+    let linked = Server::<Probe>::bind(&other).unwrap().serve(Prober::default()).unwrap();
+    let first = comer(&name);
+    let path = |name: &str| format!("/dev/shm/shmipc.r.{name}");
+    let spare = path(&format!("{name}-spare"));
+    fs::hard_link(path(&other), &spare).unwrap();
+    fs::rename(&spare, path(&name)).unwrap();
+    // It looks once a second.
+    thread::sleep(Duration::from_millis(2500));
+    assert_eq!(first.client.echo(vec![1]).unwrap(), [1]);
+    remove(&name);
+    let second = comer(&name);
+    let ids = vec![first.client.id(), second.client.id()];
+    assert_eq!(second.client.peer_ids().unwrap(), ids, "it is not the server that had the name");
+    running.stop().unwrap();
+    linked.stop().unwrap();
+}

@@ -104,6 +104,12 @@ fn examine(name: &str, identity: (u64, u64), is_old: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Has what has this name now no other, and did its maker finish it?
+pub(crate) fn is_single_and_finished(name: &str) -> io::Result<bool> {
+    let file = sys::open_shm(name)?;
+    Ok(sys::file_facts(&file)?.links == 1 && is_finished(&file)?)
+}
+
 /// Did its maker get as far as to say so? It had its lock then: without it, it is dead.
 fn is_finished(file: &OwnedFd) -> io::Result<bool> {
     // Both kinds begin with the magic and the version.

@@ -13,7 +13,7 @@ use super::doors::Doors;
 use super::handle::{End, ServerHandle, Shared};
 use super::refusal;
 use crate::context::Context;
-use crate::dispatch::Service;
+use crate::dispatch::{self, Service};
 use crate::error::{BindError, Departure, Refused};
 use crate::link::{Attention, Link};
 use crate::message::ShmMessage;
@@ -166,6 +166,9 @@ impl<P: ShmMessage> Listener<P> {
                 if let Some(tell) = &mut self.on_refused {
                     // Its own business; the server's is to go on.
                     drop(caught(|| tell(&refused)));
+                    if self.shared.is_inherited() {
+                        dispatch::leave();
+                    }
                 }
                 None
             }
@@ -317,13 +320,20 @@ impl<P: ShmMessage> Listener<P> {
                 let hook = self.shared.settings.hook.clone();
                 drop(self.doors.open(door, &self.shared.registry, hook));
             }
-            Err(BindError::AlreadyServed { pid, .. }) if pid != 0 => {
+            Err(BindError::AlreadyServed { pid, .. }) if pid != 0 && self.is_name_lost() => {
                 self.lost = Some(End::NameLost { pid });
                 self.shared.stop();
             }
             // No room now, or no descriptor: as above.
             Err(_) => {}
         }
+    }
+
+    /// Does the name lead to what another server made under it, and finished?
+    fn is_name_lost(&self) -> bool {
+        let first = &self.shared.registry;
+        let is_own = self.doors.registries().chain([first]).any(|registry| registry.is_named());
+        !is_own && first.is_name_anothers()
     }
 
     /// Opens an offered link. Gives its index. `owner`: the user who bound the name.

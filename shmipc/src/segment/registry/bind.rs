@@ -14,7 +14,7 @@ use crate::doorbell::{Bell, Doorbell};
 use crate::error::{BindError, Limit};
 use crate::liveness::{self, SERVER_BYTE};
 use crate::name::registry_name;
-use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
+use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
 use crate::sync::{Fault, Ordering, broken, fence};
 use crate::sys;
 
@@ -209,6 +209,12 @@ impl Registry {
     /// Does the name still lead here? An error is no answer.
     pub(crate) fn is_named(&self) -> bool {
         self.mapping.is_named().unwrap_or(true)
+    }
+
+    /// Does the name lead to what a server made under it, and finished? What has a second name may be
+    /// any server's: somebody who is admitted to it may have given it this one.
+    pub(crate) fn is_name_anothers(&self) -> bool {
+        segment::is_single_and_finished(&self.told.segment_name).unwrap_or(false)
     }
 
     /// The server's name.
