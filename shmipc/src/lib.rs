@@ -49,6 +49,7 @@
 //! - [`Context`], what a handler may ask: who is calling ([`Peer`]), the server ([`ServerHandle`]).
 //! - [`error`]: what can go wrong, and what to do about it.
 //! - [`Caller`] and [`Local`]: testing handlers and clients without shared memory.
+//! - `docs/user-code.md` beside the sources: what your own code may do where the library calls it.
 //!
 //! # Vocabulary
 //! A **server** binds a name, **clients** connect to it; once linked both are **peers**. A

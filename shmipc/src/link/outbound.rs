@@ -51,6 +51,8 @@ pub(crate) struct Outbound {
     state: Mutex<State>,
     /// Threads that found the lock held.
     contending: AtomicU32,
+    /// Flushes that found the lock taken.
+    fruitless: AtomicU32,
     /// Largest message in bytes.
     maximum: usize,
     /// Most bytes that go into one frame.
@@ -124,6 +126,7 @@ impl Outbound {
                 missed: 0,
             }),
             contending: AtomicU32::new(0),
+            fruitless: AtomicU32::new(0),
             maximum,
             queue_maximum,
             queue_busy: AtomicU32::new(0),
@@ -236,6 +239,16 @@ impl Outbound {
         // What a model may try it waits for: trying again is the checker's business.
         #[cfg(loom)]
         Some(self.lock_contended())
+    }
+
+    /// After some fruitless tries the lock itself: whoever has it may be kept from running by those who
+    /// try again and again.
+    #[cold]
+    fn lock_after_tries(&self) -> Option<MutexGuard<'_, State>> {
+        const TRIES: u32 = 64;
+        // Relaxed: it guards nothing.
+        let is_due = self.fruitless.fetch_add(1, Ordering::Relaxed) % TRIES == TRIES - 1;
+        is_due.then(|| self.lock_contended())
     }
 
     #[cold]

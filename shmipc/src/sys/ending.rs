@@ -55,9 +55,19 @@ fn ending_threads(pid: u32) -> Option<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::sys::open_pidfd;
+
+    /// Looks again and again, with a watchdog.
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "a watchdog: {what}");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn a_process_that_lives_sleeps_or_is_stopped_is_not_ending() {
@@ -70,9 +80,7 @@ mod tests {
         assert!(!is_ending(&pidfd));
         child.kill().unwrap();
         // Nobody has waited for it: as dead as it gets with its number.
-        while !is_ending(&pidfd) {
-            std::thread::yield_now();
-        }
+        until("a killed process is not ending", || is_ending(&pidfd));
         child.wait().unwrap();
         assert!(!is_ending(&pidfd), "its number is free for others");
     }
@@ -106,9 +114,7 @@ mod tests {
         // Where there is no Python nothing is shown.
         let Ok(mut child) = child else { return };
         let state = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        while !state().contains(") Z") {
-            std::thread::yield_now();
-        }
+        until("the first thread did not end", || state().contains(") Z"));
         let pidfd = open_pidfd(child.id()).unwrap();
         let is_ending = is_ending(&pidfd);
         child.kill().unwrap();

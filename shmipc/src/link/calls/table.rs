@@ -103,3 +103,27 @@ impl Table {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A live peer that never answers once made the list grow without end.
+    #[test]
+    fn calls_that_nobody_answers_are_forgotten_the_oldest_first() {
+        let mut table = Table {
+            last_id: 0,
+            waiting: Vec::new(),
+            reader: None,
+            rejections: Vec::new(),
+            spare: Vec::new(),
+            abandoned: VecDeque::new(),
+            reaping: false,
+        };
+        let last = 3 * KEPT_ABANDONED as u32;
+        (1..=last).for_each(|call_id| table.abandon(call_id));
+        let kept: Vec<u32> = table.abandoned.into_iter().collect();
+        let first = last - KEPT_ABANDONED as u32 + 1;
+        assert_eq!(kept, (first..=last).collect::<Vec<_>>());
+    }
+}

@@ -312,7 +312,9 @@ impl Outbound {
 
     fn flush_some(&self, link: &Link) -> Flushed {
         // A thread that sends without pause must not keep a listener from all others.
-        let Some(mut state) = self.try_lock() else { return Flushed::Partly };
+        let Some(mut state) = self.try_lock().or_else(|| self.lock_after_tries()) else {
+            return Flushed::Partly;
+        };
         let Some(producer) = state.producer.take() else { return Flushed::All };
         drop(state);
         // An error ended the link, which is what whoever flushes looks at.

@@ -151,8 +151,10 @@ impl Registry {
     pub(crate) fn publish(&self) {
         let (memory, Told { options, schema, .. }) = (self.memory(), &*self.told);
         if let Some(place) = self.mapping.bytes(SCHEMA_OFFSET, schema.len()) {
-            // SAFETY: `bytes` checked the bounds; only the thread that serves writes there. Whoever
-            // reads it meanwhile copies it out before looking at it, and finds the same bytes.
+            // SAFETY: `bytes` checked the bounds; nobody else in this process touches these pages of
+            // this mapping, which is the registry's alone: `prepare` writes there before anybody else
+            // has the registry, then only the listener's thread. A client in this process maps the
+            // segment anew, and reads foreign memory (`read_schema`) as in any other process.
             unsafe { place.write(schema) };
         }
         let relaxed = Ordering::Relaxed;

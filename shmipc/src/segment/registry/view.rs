@@ -141,7 +141,9 @@ impl RegistryView {
     }
 
     /// Is the server's process, by the pid that it gave, past its last instruction? A hint: what is told
-    /// to the user by it, and when to look for another server.
+    /// to the user by it, and when to look for another server. The pid may be of another pid namespace:
+    /// where a process that happens to have it here is just ending, a connect begins anew, and an error at
+    /// its deadline calls the server dead.
     pub(crate) fn is_ending(&self) -> bool {
         sys::open_pidfd(self.pid).is_ok_and(|pidfd| sys::is_ending(&pidfd))
     }
