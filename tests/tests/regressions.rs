@@ -12,7 +12,9 @@ use shmipc_tests::hostile::layout::registry;
 use shmipc_tests::hostile::registry::Registry;
 use shmipc_tests::process::PeerProcess;
 use shmipc_tests::protocol::{Probe, ProbeClient, ProbeEvent, pattern};
-use shmipc_tests::{Watchdog, unique_name};
+use shmipc_tests::{Watchdog, segment_names, unique_name};
+
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 /// Whether `Slow` with this ticket ran, and the outcome that its caller was told, are at odds.
 fn ran(count_file: &std::path::Path, ticket: u64) -> bool {
@@ -311,4 +313,23 @@ fn a_cleaner_that_is_stopped_is_no_server() {
     });
     drop(Server::<Probe>::bind(&name).unwrap());
     released.join().unwrap();
+}
+
+/// What a killed server left was said to go with the next bind of any name. That holds from the first moment
+/// on where it had bound its name to the end, and not only once the file is ten seconds old.
+#[test]
+fn a_killed_servers_file_goes_with_the_next_bind_of_any_name() {
+    let _watchdog = Watchdog::start(60);
+    let [dead, other] = ["fresh", "any"].map(unique_name);
+    let file = format!("shmipc.r.{dead}");
+    let mut server = PeerProcess::start(PEER, &["serve", &dead]).unwrap();
+    server.line().unwrap();
+    assert!(segment_names().contains(&file), "there is nothing to remove");
+    server.kill();
+    // Or that of another test just now, which is any name, too.
+    let _bound = Server::<Probe>::bind(&other).unwrap();
+    // Where there are many names a thread goes on with them.
+    while segment_names().contains(&file) {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
