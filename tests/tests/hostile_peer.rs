@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use shmipc::{Client, ConnectError, Server};
 use shmipc_tests::hostile::attacker::{mark, session_rng};
-use shmipc_tests::hostile::attacks::{ATTACKS, Session};
+use shmipc_tests::hostile::attacks::{ATTACKS, Session, Verdict};
 use shmipc_tests::hostile::lane::Frame;
 use shmipc_tests::hostile::layout::{Lane, kind, link, registry};
 use shmipc_tests::hostile::lies;
@@ -34,12 +34,13 @@ fn serve(test: &str) -> (String, PeerProcess, Registry) {
 }
 
 /// One attack, so many times, while an honest client calls; every call must succeed.
-fn attack(test: &str, kind: &str, times: u64) {
+/// Gives what each came to.
+fn attack(test: &str, kind: &str, times: u64) -> Vec<Verdict> {
     let (name, _server, registry) = serve(test);
     let client = Client::<Rich>::connect(&name).unwrap();
     let (_, _, run) = ATTACKS.iter().find(|(known, _, _)| *known == kind).unwrap();
     let over = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let verdicts = thread::scope(|scope| {
         let calls = scope.spawn(|| {
             let mut calls = 0;
             while !over.load(Ordering::Relaxed) {
@@ -48,6 +49,7 @@ fn attack(test: &str, kind: &str, times: u64) {
             }
             calls
         });
+        let mut verdicts = Vec::new();
         for number in 0..times {
             let rng = session_rng(5, number);
             let mut session = Session { server: &registry, name: &name, mark: mark(&name), rng };
@@ -55,12 +57,14 @@ fn attack(test: &str, kind: &str, times: u64) {
             if verdict.is_err() {
                 over.store(true, Ordering::Relaxed);
             }
-            verdict.unwrap_or_else(|error| panic!("session {number}: {error}"));
+            verdicts.push(verdict.unwrap_or_else(|error| panic!("session {number}: {error}")));
         }
         over.store(true, Ordering::Relaxed);
         assert!(calls.join().unwrap() > 0);
+        verdicts
     });
     Client::<Rich>::connect(&name).unwrap().next(0).unwrap();
+    verdicts
 }
 
 /// The link's name was opened a second time to map it, and that open waited for whoever held a lease on what
@@ -68,7 +72,9 @@ fn attack(test: &str, kind: &str, times: u64) {
 #[test]
 fn a_name_that_is_swapped_at_the_right_moment_keeps_nobody() {
     let _watchdog = Watchdog::start(120);
-    attack("swapped", "a name swapped for a leased file", 12);
+    let verdicts = attack("swapped", "a name swapped for a leased file", 12);
+    let refused = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Refused)).count();
+    assert!(refused > 0, "no offer met the other name: {verdicts:?}");
 }
 
 /// The server reserved what the client had not.

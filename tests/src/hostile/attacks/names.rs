@@ -35,14 +35,19 @@ pub(super) fn swapped(session: &mut Session<'_>) -> Result<Verdict, String> {
     let name = link::path(id);
     let decoy = if is_leased { leased(&other).map(Some) } else { pipe(&other).map(|()| None) };
     let decoy = decoy.map_err(|error| format!("no decoy: {error}"))?;
-    let stop = AtomicBool::new(false);
+    let (stop, begun) = (AtomicBool::new(false), AtomicBool::new(false));
     let worst = thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 // The server may have removed either.
                 let _ = exchange(&name, &other);
+                begun.store(true, Ordering::Relaxed);
             }
         });
+        // An offer before that would be taken on, and the session over.
+        while !begun.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
         let worst = (0..OFFERS).map_while(|_| offer(session, id)).max();
         stop.store(true, Ordering::Relaxed);
         worst
@@ -53,7 +58,9 @@ pub(super) fn swapped(session: &mut Session<'_>) -> Result<Verdict, String> {
     drop((raw, decoy));
     match worst {
         Some(worst) if worst > HANGS => Err(format!("an offer was answered after {worst:?}")),
-        _ => Ok(Verdict::Whatever),
+        Some(_) => Ok(Verdict::Refused),
+        // The first offer was taken on, or there was no slot: nothing was shown.
+        None => Ok(Verdict::Whatever),
     }
 }
 
