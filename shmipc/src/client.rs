@@ -182,7 +182,7 @@ impl<P: ShmMessage> Client<P> {
     /// ```
     ///
     /// # Errors
-    /// [`SendAllError`](crate::SendAllError): why a message was not sent, and how many were before it.
+    /// [`SendAllError`]: why a message was not sent, and how many were before it.
     pub fn send_all<'m, M>(
         &self,
         messages: impl IntoIterator<Item = M>,

@@ -289,3 +289,14 @@ pub(crate) mod tests {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod layout_tests {
+    use super::BellMemory;
+    use crate::layout_page::{check, offsets};
+
+    #[test]
+    fn layout_page_doorbell() {
+        check("Doorbell", offsets!(BellMemory: word, event));
+    }
+}

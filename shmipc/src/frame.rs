@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Request = 2,
     /// The reply to a request.
     Reply = 3,
-    /// Instead of a reply: why there is none ([`crate::failure`]).
+    /// Instead of a reply: why there is none.
     Failure = 4,
     /// A part of a message that is larger than a frame may be.
     Fragment = 5,

@@ -182,6 +182,8 @@ pub mod error;
 mod foreign;
 mod fork;
 mod frame;
+#[cfg(all(test, not(loom)))]
+mod layout_page;
 mod link;
 mod liveness;
 mod local;

@@ -17,11 +17,11 @@ use crate::panics::caught;
 
 /// An in-process stand-in for a client: calls go straight to a handler, through the same encoding
 /// as over shared memory. For unit tests of handlers and of code that takes a
-/// [`Caller`](crate::Caller).
+/// [`Caller`].
 ///
-/// The handler's [`Context`](crate::Context) has no peers: what it sends to its caller is refused
-/// with [`SendError::NotHandled`](crate::SendError::NotHandled). Calling it from inside
-/// its own handler is [`SendError::InsideSerialize`](crate::SendError::InsideSerialize).
+/// The handler's [`Context`] has no peers: what it sends to its caller is refused
+/// with [`SendError::NotHandled`]. Calling it from inside
+/// its own handler is [`SendError::InsideSerialize`].
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -135,3 +135,20 @@ pub(super) fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault>
         fingerprint: constant(&words.fingerprint),
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::layout_page::{check, offsets};
+
+    #[test]
+    fn layout_page_link() {
+        check(
+            "Link",
+            offsets!(LinkMemory: magic, layout_version, doorbell, length, fingerprint, message_ring,
+                reply_ring, max_message, client_pid, flags, client, server, bells, lanes, counters),
+        );
+        check("Words of the client", offsets!(ClientWords: goodbye, cpu));
+        check("Words of the server", offsets!(ServerWords: accepted, index, pid, goodbye, id, cpu));
+    }
+}

@@ -68,3 +68,15 @@ fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
 fn view_of(segment_name: &str) -> Mapping {
     Mapping::open(segment_name, 0, |_| Ok(())).expect("the successor is there")
 }
+
+#[test]
+fn layout_page_registry() {
+    use crate::layout_page::{check, offsets};
+    check(
+        "Registry",
+        offsets!(RegistryMemory: magic, layout_version, doorbell, length, generation, fingerprint,
+            pid, flags, max_message, message_ring, reply_ring, max_links, schema_length,
+            admitted_group, bell, listener_waits, ready_summary, ready, slots),
+    );
+    check("Hand-over slot", offsets!(Slot: request, link, answer, answered));
+}
