@@ -1,9 +1,9 @@
-//! `docs/layout.md` compared with the code: each table's offsets and words. The tests of a table stand
-//! beside its struct, where the fields can be named.
+//! `docs/layout.md` compared with the code: each table's offsets and words. The tests of a table
+//! stand beside its struct, where the fields can be named.
 
 const PAGE: &str = include_str!("../../docs/layout.md");
 
-/// The rows of the table under `heading` whose word is one of the code's (in backquotes): word and offset.
+/// Word and offset of the table's rows under `heading` whose word is one of the code's (in backquotes).
 fn rows(heading: &str) -> Vec<(&'static str, usize)> {
     let wanted = format!("## {heading}");
     PAGE.lines()
@@ -18,7 +18,8 @@ fn rows(heading: &str) -> Vec<(&'static str, usize)> {
         .collect()
 }
 
-/// Fails unless the page's table under `heading` has exactly `code`'s words, in this order, at these offsets.
+/// Fails unless the page's table under `heading` has exactly `code`'s words, in this order, at
+/// these offsets.
 #[track_caller]
 pub(crate) fn check(heading: &str, code: &[(&str, usize)]) {
     assert_eq!(rows(heading), code, "docs/layout.md, {heading}: the page is left, the code right");
