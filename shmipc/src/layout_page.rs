@@ -3,7 +3,7 @@
 
 const PAGE: &str = include_str!("../../docs/layout.md");
 
-/// Word and offset of the table's rows under `heading` whose word is one of the code's (in backquotes).
+/// Word and offset of the rows under `heading` whose word is one of the code's (in backquotes).
 fn rows(heading: &str) -> Vec<(&'static str, usize)> {
     let wanted = format!("## {heading}");
     PAGE.lines()

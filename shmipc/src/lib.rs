@@ -96,51 +96,7 @@
 //! sleeps, and is woken by the peer. [`ServerBuilder::spin`] and [`ClientBuilder::spin`] choose how
 //! long; zero never spins. An idle link costs nothing but memory.
 //!
-//! # Threat model
-//! - Processes of other users get nowhere unless they are admitted: segments are readable and
-//!   writable by their owner alone, and a segment that another user made is refused. What they can do
-//!   is take a name first: then `bind` and `connect` say whose it is.
-//! - A server may admit users or a group ([`Admission`]), and a client must name the server's user in
-//!   turn ([`ClientBuilder::server_user`]). Each segment is then open to its owner and to whom its
-//!   access list names, and to nobody else: the registry to the admitted, a link to the server's user.
-//!   Who made a link is asked of the kernel, so the server also refuses who got hold of the registry
-//!   in another way. A link is taken only if nobody but its maker could have filled it: one of the
-//!   server's own user must be closed to all others, one of another user open to the server's user alone.
-//!   So nobody passes for another by a file that he may write.
-//! - A peer of the same user is not trusted with anything that is shared: positions, lengths, tags,
-//!   checksums and payloads are read once, checked, and copied out before they are decoded; what
-//!   a lie can make this side allocate is bounded by the link's largest message, times what the
-//!   protocol's own types make of a byte (see "Memory" at [`ServerBuilder`]). A peer that breaks
-//!   the protocol is told so and loses its own link. What it names is opened once, without waiting, and
-//!   what was checked is what is mapped; it must have reserved its link's memory itself; and of many
-//!   offers one is considered at a time, between messages: so it keeps nobody waiting by what it offers.
-//!   A client reserves no more for its link than [`ClientBuilder::max_link_memory`], whatever stands in
-//!   the registry.
-//! - A peer of an *admitted* user is trusted no further than that. But it can write the registry, which
-//!   holds nothing that memory safety rests on: by that it can keep others from connecting (occupy all
-//!   hand-over slots and links, spoil the header, give it a second name), delay their messages by up to a
-//!   second (clear the bits that say who has something; keep rings from the listener), make each of
-//!   their rings slower (a crowd of sleepers on the listener's word: some hundred make it ten times
-//!   slower), and hold a dead server's name for as long as
-//!   it lives itself. And it can cut the files of the registry and of its own link, which ends the
-//!   server, and for the registry the other clients too, with a bus error. So admit whom you trust not
-//!   to stop your server; what they cannot do is read or alter the links of others, or run anything
-//!   as the server's user. Conversely, a client trusts a server's user that it names to the same degree.
-//! - A server cannot remove files of another user's clients. They remove their link's name when the
-//!   server has taken it; a client that is killed before that leaves one file of its link's size, which
-//!   the same user's next `connect` to such a server, or any `bind`, removes: at once if it was ready to
-//!   be offered, else once it is ten seconds old.
-//! - Who owns a name is decided by [`bind`](ServerBuilder::bind), as the process's effective user. One
-//!   that changes its user afterwards serves only clients of its new user, whom it must
-//!   [`admit`](ServerBuilder::admit) and who must trust the first one
-//!   ([`server_user`](ClientBuilder::server_user)); and it cannot remove the name at the end
-//!   ([`ServeError::NameLeft`]). So change the user before.
-//! - Such processes of the same user could also kill or trace their peers, or cut any file under their
-//!   mappings: no library can prevent that.
-//! - Of a peer, [`Peer::uid`], [`Peer::gid`], and [`Peer::pid`] where [`Peer::pid_is_certain`], are
-//!   the kernel's word; everything else is the peer's own.
-//! - With [`Doorbell::Event`] and with [`ServerBuilder::checksums`] off, the peer must be trusted
-//!   further; their docs say how.
+#![cfg_attr(doc, doc = include_str!("../../docs/threat-model.md"))]
 //!
 //! # Limits
 //! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
