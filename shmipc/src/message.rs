@@ -66,7 +66,9 @@ pub trait ShmMessage: Sized + 'static {
 ///
 /// Implemented by the derive for every `H` that implements the enum's generated handler trait. So
 /// `Library: Dispatch<H>` reads as `H: LibraryHandler`, in code that does not know which enum it is; where
-/// it does, implement and name the handler trait. Not for use by hand: its methods may change at any time.
+/// it does, implement and name the handler trait. A handler that wraps another one implements the trait as
+/// well, and passes on *every* method: `peer_arrived`, `peer_departed` and `messages_missed` too, which
+/// otherwise do nothing. Not for use by hand: its methods may change at any time.
 #[diagnostic::on_unimplemented(
     message = "`{H}` is no handler of `{Self}`",
     label = "does not implement the handler trait that `#[derive(ShmMessage)]` made",

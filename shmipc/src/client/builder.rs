@@ -108,7 +108,8 @@ impl<P: ShmMessage> ClientBuilder<P> {
 
     /// Most shared memory in bytes for the link, where the server chooses its rings: what the server says
     /// stands in memory that its other clients can write. With a [`ring_size`](Self::ring_size) of one's own
-    /// this has no meaning.
+    /// this has no meaning. A server that asks for more is not connected to:
+    /// [`ConnectError::LinkMemory`].
     pub fn max_link_memory(mut self, bytes: usize) -> Self {
         self.max_link_memory = bytes;
         self

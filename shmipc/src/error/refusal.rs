@@ -2,7 +2,8 @@
 
 use super::Limit;
 
-/// Why the server did not take a client on.
+/// Why the server did not take a client on: the reason alone, which both sides are told. With who it was,
+/// for the server's owner, it is a [`Refused`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -83,7 +84,7 @@ impl Refusal {
     }
 }
 
-/// A client that was not taken on, as the server's owner is told: see
+/// A client that was not taken on and why (a [`Refusal`]), as the server's owner is told: see
 /// [`ServerBuilder::on_refused`](crate::ServerBuilder::on_refused).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

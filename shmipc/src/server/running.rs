@@ -73,6 +73,9 @@ impl<P: ShmMessage> Running<P> {
     /// Waits until the server is stopped through a [`ServerHandle`]. From inside one of its own
     /// handlers it returns at once.
     ///
+    /// This has no deadline: after the stop it also waits for the handler that is running, for ever if
+    /// that never returns. [`stop`](Self::stop) waits five seconds at most.
+    ///
     /// # Errors
     /// [`ServeError::Panicked`]: the listener ended by a panic of its own. [`ServeError::NameLost`]: the
     /// name's file was removed, and another server took the name. [`ServeError::NameLeft`]: the name could
