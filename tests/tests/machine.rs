@@ -89,6 +89,7 @@ fn binding_without_descriptors_says_so_and_leaves_nothing() {
         assert!(line.contains("RLIMIT_NOFILE") && line.contains("Too many open files"), "{line}");
         errors += 1;
         assert!(!segment_names().contains(&format!("shmipc.r.{name}")), "{errors}: {line}");
+        process.say("next").unwrap();
     }
     assert!(errors >= 1);
     assert!(process.wait().unwrap());

@@ -101,6 +101,8 @@ fn bind(name: &str, files: u64) -> Outcome {
             }
             Err(error) => println!("{}", chain(&error)),
         }
+        // Whoever reads this looks for what is left before the next try makes it anew.
+        stdin().read_line(&mut String::new())?;
         drop(open.pop());
     }
     Ok(())
