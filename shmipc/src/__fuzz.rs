@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::frame::{Checksums, FragmentFlags, HEADER_LENGTH, Header};
+use crate::ring::frame::{Checksums, FragmentFlags, HEADER_LENGTH, Header};
 
 mod attach;
 mod lane;
@@ -22,10 +22,10 @@ pub fn frame(data: &[u8]) {
     // What was accepted is what is written again: no two headers mean the same.
     assert_eq!(header.to_bytes(checksum), *bytes);
     assert_eq!(header.to_words(checksum), Header::words_of(*bytes));
-    assert!(crate::frame::frame_length(u64::from(header.length)) > u64::from(header.length));
+    assert!(crate::ring::frame::frame_length(u64::from(header.length)) > u64::from(header.length));
     let mut whole = header.to_bytes(0).to_vec();
     whole.extend_from_slice(payload);
-    assert_eq!(header.checksum(payload), crate::frame::checksum_of(&whole));
+    assert_eq!(header.checksum(payload), crate::ring::frame::checksum_of(&whole));
     if let Some(flags) = FragmentFlags::from_u8(header.flags) {
         assert_eq!(flags.to_u8(), header.flags);
     }

@@ -128,60 +128,38 @@ compile_error!(
 #[cfg(all(any(fuzzing, test), not(loom)))]
 #[doc(hidden)]
 pub mod __fuzz;
-mod admission;
-mod client;
 mod codec;
-mod context;
-mod dispatch;
-mod doorbell;
+mod endpoint;
 pub mod error;
-mod foreign;
-mod fork;
-mod frame;
 #[cfg(all(test, not(loom)))]
 mod layout_page;
 mod link;
-mod liveness;
-mod local;
-mod message;
 #[cfg(all(test, loom))]
 mod models;
-mod name;
-mod nesting;
-mod note;
-mod options;
+mod os;
 mod panics;
-mod peer;
 mod ring;
 mod segment;
-mod server;
-mod session;
 #[cfg(not(feature = "steps"))]
 mod step;
 #[cfg(feature = "steps")]
 #[doc(hidden)]
 pub mod step;
 mod sync;
-mod sys;
-mod thread;
-mod wait;
-mod watch;
+mod typed;
 
-pub use admission::Admission;
-pub use client::{Client, ClientBuilder};
 pub use codec::{DecodeError, EncodeError};
-pub use context::Context;
-pub use doorbell::Doorbell;
+pub use endpoint::{
+    BackPressure, Broadcast, Client, ClientBuilder, Running, Server, ServerBuilder, ServerHandle,
+};
 #[doc(inline)]
 pub use error::{
     BindError, CallError, ConfigError, ConnectError, Departure, Difference, Limit, NameError,
     Outcome, Refusal, Refused, Rejection, SendAllError, SendError, ServeError,
 };
-pub use local::Local;
-pub use message::{Caller, Dispatch, NoEvents, ShmMessage, Variant};
-pub use peer::Peer;
-pub use server::{BackPressure, Broadcast, Running, Server, ServerBuilder, ServerHandle};
+pub use segment::{Admission, Doorbell};
 pub use shmipc_derive::ShmMessage;
+pub use typed::{Caller, Context, Dispatch, Local, NoEvents, Peer, ShmMessage, Variant};
 
 /// The README's programs, compiled.
 #[cfg(doctest)]
@@ -192,6 +170,6 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::codec::DecodeError;
-    pub use crate::dispatch::{Responded, Responder, decode_reply, unknown_variant};
-    pub use crate::message::Dispatch;
+    pub use crate::typed::dispatch::{Responded, Responder, decode_reply, unknown_variant};
+    pub use crate::typed::message::Dispatch;
 }

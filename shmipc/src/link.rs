@@ -1,22 +1,24 @@
 //! One connection's lanes and life, the same on both sides.
 
 pub(crate) mod calls;
+pub(crate) mod control;
 mod end;
 pub(crate) mod inbound;
+pub(crate) mod nesting;
 pub(crate) mod outbound;
 mod send;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::doorbell::Bell;
 use crate::error::Departure;
+use crate::os::thread::Hook;
+use crate::os::watch::Watch;
 use crate::ring::{Consumer, Producer};
+use crate::segment::doorbell::Bell;
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
 use crate::segment::registry::{Registry, RegistryView};
 use crate::sync::{AtomicBool, Mutex, OnceLock, real};
-use crate::thread::Hook;
-use crate::watch::Watch;
 use calls::Calls;
 use inbound::Inbound;
 use outbound::Outbound;
@@ -139,7 +141,7 @@ impl Link {
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: real::OnceLock::new(),
-            generation: crate::fork::generation(),
+            generation: crate::os::fork::generation(),
             own: own.clone(),
             segment,
         });

@@ -25,7 +25,7 @@
 //! | `producer-waits` | `Producer::announce_wait` | `Consumer::producer_waits` | that a wake-up is wanted for room |
 //!
 //! `consumer-waits` and `producer-waits` are store-then-load on both sides, which needs sequentially
-//! consistent fences; the argument stands in [`crate::doorbell`].
+//! consistent fences; the argument stands in [`crate::segment::doorbell`].
 //!
 //! The pairs of what lies around the lanes (`bell`, `closing`, `goodbye`, `accepted`, `link-ready`,
 //! `registry-ready`, `ready`, `listener-waits`, `slot`, `answer`) stand where they are used: each name is
@@ -33,6 +33,8 @@
 
 mod buffer;
 mod consumer;
+pub(crate) mod foreign;
+pub(crate) mod frame;
 mod layout;
 mod producer;
 mod sink;
@@ -45,7 +47,7 @@ pub(crate) use producer::{Label, Producer, Refused, consumer_waits, has_news, wa
 pub(crate) use sink::InPlace;
 pub(crate) use small::{SMALL_FRAME, SmallFrame};
 
-use crate::frame::FrameError;
+use crate::ring::frame::FrameError;
 
 /// What the other side of a lane wrote that no correct peer writes. Ends the link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -20,13 +20,18 @@
 //! bus error: no library can prevent that, see the threat model in the crate's docs.
 
 pub(crate) mod access;
+pub(crate) mod admission;
+pub(crate) mod doorbell;
 pub(crate) mod link;
 #[cfg(loom)]
 mod modelled;
-mod pages;
+pub(crate) mod name;
+pub(crate) mod options;
 pub(crate) mod registry;
 mod sweep;
 
+pub use admission::Admission;
+pub use doorbell::Doorbell;
 #[cfg(loom)]
 pub(crate) use modelled::Mapping;
 pub(crate) use sweep::{is_single_and_finished, sweep};
@@ -38,12 +43,12 @@ use std::ptr::NonNull;
 use shared_memory::{ShmemConf, ShmemError};
 
 use self::access::Access;
-use self::pages::Pages;
 use crate::error::Limit;
-use crate::foreign::Place;
-use crate::fork::{self, Kept};
+use crate::os::fork::{self, Kept};
+use crate::os::pages::Pages;
+use crate::os::{self, FileFacts};
+use crate::ring::foreign::Place;
 use crate::sync::AtomicU64;
-use crate::sys::{self, FileFacts};
 
 /// Prefix of registries' names.
 pub(crate) const REGISTRY_PREFIX: &str = "shmipc.r.";
@@ -165,7 +170,7 @@ impl Mapping {
         let (pages, file, facts) = Kept::open(|| create(name, length))?;
         let open = file.file();
         crate::step::reach("create.named");
-        let locked = sys::try_lock_byte(open, life_byte)
+        let locked = os::try_lock_byte(open, life_byte)
             .map_err(|error| SegmentError::system("lock a shared memory segment", error))?;
         crate::step::reach("create.locked");
         let mapping = Self { file, pages, facts, name: name.into() };
@@ -186,12 +191,12 @@ impl Mapping {
     /// Writes random bits through the map and reads them through the file.
     fn is_one_file(&self) -> Result<bool, SegmentError> {
         let system = |error| SegmentError::system("stamp a shared memory segment", error);
-        let stamp = sys::random_u128().map_err(system)? as u64;
+        let stamp = os::random_u128().map_err(system)? as u64;
         let place = self.place::<AtomicU64>(STAMP_OFFSET).ok_or(SegmentError::Changed)?;
         // SAFETY: `place` checked the bounds; an atomic, so others may look at it meanwhile.
         unsafe { place.as_ref() }.store(stamp, crate::sync::Ordering::Relaxed);
         let mut bytes = [0; 8];
-        sys::read_at(self.file(), &mut bytes, STAMP_OFFSET as u64).map_err(system)?;
+        os::read_at(self.file(), &mut bytes, STAMP_OFFSET as u64).map_err(system)?;
         Ok(u64::from_ne_bytes(bytes) == stamp)
     }
 
@@ -226,7 +231,7 @@ impl Mapping {
 
     /// Gives it to one of this user's groups.
     pub(crate) fn set_group(&self, gid: u32) -> io::Result<()> {
-        sys::set_group(self.file(), gid)
+        os::set_group(self.file(), gid)
     }
 
     /// Lets these users, or this group, open the segment too.
@@ -280,7 +285,7 @@ impl Mapping {
             return Ok(());
         }
         crate::step::reach("unlink.before");
-        let removed = sys::unlink_shm(&self.name);
+        let removed = os::unlink_shm(&self.name);
         crate::step::reach("unlink.after");
         removed
     }
@@ -312,7 +317,7 @@ fn arm() -> Result<(), SegmentError> {
 /// Does the name lead to this file? Asked without opening it, which could have to wait, and closing it
 /// again would take this process's signature away.
 pub(crate) fn is_named(name: &str, identity: (u64, u64)) -> io::Result<bool> {
-    match sys::named_facts(name) {
+    match os::named_facts(name) {
         Ok(facts) => Ok(facts.identity == identity),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -323,7 +328,7 @@ pub(crate) fn is_named(name: &str, identity: (u64, u64)) -> io::Result<bool> {
 /// place of a name that this user just made (the directory is sticky), and none of these calls waits.
 fn create(name: &str, length: usize) -> Result<(Pages, OwnedFd, FileFacts), SegmentError> {
     // Two descriptors are needed. Where the second is missing, nothing is to be made.
-    let spare = sys::spare_descriptor()
+    let spare = os::spare_descriptor()
         .map_err(|error| SegmentError::system("create a shared memory segment", error))?;
     let created = ShmemConf::new().os_id(name).size(length).create();
     let mut shmem = created.map_err(|error| match error {
@@ -344,7 +349,7 @@ fn create(name: &str, length: usize) -> Result<(Pages, OwnedFd, FileFacts), Segm
 }
 
 fn open(name: &str) -> Result<OwnedFd, SegmentError> {
-    match sys::open_shm(name) {
+    match os::open_shm(name) {
         Ok(file) => Ok(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SegmentError::Missing),
         // A limit says nothing about the file.
@@ -353,7 +358,7 @@ fn open(name: &str) -> Result<OwnedFd, SegmentError> {
         }
         // Whatever stands there instead of a file, a directory or a link: whose is it?
         Err(error) => match owner_by_name(name) {
-            Some(uid) if uid != sys::effective_uid() => Err(SegmentError::OtherUser { uid }),
+            Some(uid) if uid != os::effective_uid() => Err(SegmentError::OtherUser { uid }),
             _ => Err(SegmentError::system("open a shared memory segment", error)),
         },
     }
@@ -361,11 +366,11 @@ fn open(name: &str) -> Result<OwnedFd, SegmentError> {
 
 /// The owner of a segment that this user may not open, for the error's text.
 fn owner_by_name(name: &str) -> Option<u32> {
-    Some(sys::named_facts(name).ok()?.uid)
+    Some(os::named_facts(name).ok()?.uid)
 }
 
 fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
-    sys::file_facts(file)
+    os::file_facts(file)
         .map_err(|error| SegmentError::system("examine a shared memory segment", error))
 }
 
@@ -376,9 +381,9 @@ fn reserve_first(file: &OwnedFd, facts: &FileFacts, length: usize) -> Result<(),
 }
 
 fn reserve(file: &OwnedFd, length: u64) -> Result<(), SegmentError> {
-    sys::reserve(file, length).map_err(|error| match error.kind() {
+    os::reserve(file, length).map_err(|error| match error.kind() {
         io::ErrorKind::StorageFull => {
-            SegmentError::NoRoom { needed: length, available: sys::free_room(file) }
+            SegmentError::NoRoom { needed: length, available: os::free_room(file) }
         }
         _ => SegmentError::system("reserve memory for a segment", error),
     })

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Script;
 use crate::ShmMessage;
-use crate::admission::Admission;
-use crate::doorbell::Doorbell;
-use crate::frame::Checksums;
 use crate::link::inbound::Inbound;
-use crate::name::{link_name, registry_name};
+use crate::os::effective_uid;
 use crate::ring::Consumer;
+use crate::ring::frame::Checksums;
+use crate::segment::admission::Admission;
+use crate::segment::doorbell::Doorbell;
 use crate::segment::link::{BellId, LaneId, LinkFault, LinkOptions, LinkSegment, ServerIdentity};
+use crate::segment::name::{link_name, registry_name};
 use crate::segment::registry::{Registry, RegistryOptions, RegistryView};
-use crate::sys::effective_uid;
 
 /// A protocol of both kinds of messages.
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
@@ -54,7 +54,7 @@ thread_local! {
 }
 
 fn bind() -> Option<Bound> {
-    let name = format!("fuzz-{:032x}", crate::sys::random_u128().ok()?);
+    let name = format!("fuzz-{:032x}", crate::os::random_u128().ok()?);
     let registry = Registry::bind::<Spoken>(&name, &OPTIONS, &Admission::SameUser).ok()?;
     let name = registry_name(&name).ok()?;
     let file = open(&name)?;
@@ -133,7 +133,7 @@ fn serve(registry: &Registry) {
 }
 
 fn attach_link(script: &mut Script<'_>) {
-    let Ok(id) = crate::sys::random_u128() else { return };
+    let Ok(id) = crate::os::random_u128() else { return };
     let options = LinkOptions {
         doorbell: Doorbell::Futex,
         checksums: Checksums::On,

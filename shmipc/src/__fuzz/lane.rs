@@ -1,8 +1,8 @@
 //! A consumer over a ring in which a stranger writes.
 
 use super::{Script, checksums};
-use crate::frame::{Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header};
 use crate::link::inbound::Inbound;
+use crate::ring::frame::{Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header};
 use crate::ring::{Consumer, Lane, MINIMUM_CAPACITY};
 use crate::sync::Ordering;
 

@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use super::Link;
 use super::inbound::{Inbound, LOOK_BYTES, Received};
-use crate::doorbell::Bell;
 use crate::error::Departure;
-use crate::frame::Kind;
-use crate::note::Failure;
+use crate::link::control::Failure;
+use crate::os::wait::{self, Deadline, WAITING_SLICE};
 use crate::ring::Violation;
+use crate::ring::frame::Kind;
+use crate::segment::doorbell::Bell;
 use crate::sync::{self, Fault, Mutex, MutexGuard, broken};
-use crate::wait::{self, Deadline, WAITING_SLICE};
 pub(crate) use table::Answer;
 use table::{Table, Waiting};
 

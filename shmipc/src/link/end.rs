@@ -5,18 +5,18 @@ use std::sync::PoisonError;
 use super::outbound::Flushed;
 use super::{Attention, Link};
 use crate::error::{Departure, SendError};
-use crate::frame::Kind;
-use crate::note::Goodbye;
+use crate::link::control::Goodbye;
+use crate::os::watch::Watch;
+use crate::ring::frame::Kind;
 use crate::ring::{Label, Violation};
 use crate::sync::{Fault, Ordering, broken, fence};
-use crate::watch::Watch;
 
 impl Link {
     /// Was the link made by a parent of this process? Then there is nothing left of it here, and
     /// other threads of the parent may have been in the middle of anything: keep away.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
-        crate::fork::is_inherited(self.generation)
+        crate::os::fork::is_inherited(self.generation)
     }
 
     /// A forked child gets an error of its own.

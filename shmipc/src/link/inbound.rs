@@ -1,6 +1,6 @@
 //! Frames to messages: one lane's reading end, which puts fragments together.
 
-use crate::frame::{FragmentFlags, Kind};
+use crate::ring::frame::{FragmentFlags, Kind};
 use crate::ring::{Assembly, Consumer, FrameBuffer, Violation};
 
 /// Buffers above this are given back after the message that needed them.
@@ -202,7 +202,7 @@ impl Inbound {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::frame::Checksums;
+    use crate::ring::frame::Checksums;
     use crate::ring::{Label, Lane, MINIMUM_CAPACITY, Producer};
 
     const MAXIMUM: usize = 10_000;

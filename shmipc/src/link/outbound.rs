@@ -27,12 +27,12 @@ use serde::Serialize;
 use super::Link;
 use crate::codec::TooLargeOr;
 use crate::error::SendError;
+use crate::os::wait::{self, Deadline, WAITING_SLICE};
 use crate::ring::{
     Label, Lane, Producer, Refused, SmallFrame, consumer_waits, has_news, was_taken,
 };
 use crate::segment::link::LaneId;
 use crate::sync::{AtomicU32, AtomicU64, Fault, Mutex, MutexGuard, Ordering, broken};
-use crate::wait::{self, Deadline, WAITING_SLICE};
 use encoding::{Encoded, Manner};
 use fragments::Fragments;
 use queue::Queued;

@@ -10,14 +10,14 @@ use super::outbound::{Flushed, Sent, Tell, WhenFull};
 use super::{Attention, Link};
 use crate::codec::DecodeError;
 use crate::error::{CallError, Departure, Outcome, SendError};
-use crate::frame::Kind;
-use crate::nesting;
-use crate::note::{Failure, Goodbye};
+use crate::link::control::{Failure, Goodbye};
+use crate::link::nesting;
+use crate::os::thread::{self, Purpose};
+use crate::os::wait::Deadline;
 use crate::ring::Label;
+use crate::ring::frame::Kind;
 use crate::segment::link::Role;
 use crate::sync::{Ordering, fence};
-use crate::thread::{self, Purpose};
-use crate::wait::Deadline;
 
 /// Of so many messages that are sent together, the server is told of one at once.
 const TELL_EVERY: usize = 32;

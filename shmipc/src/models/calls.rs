@@ -5,12 +5,12 @@ use loom::thread;
 
 use super::rig::{ONE_FRAME, Rig, THREE_FRAMES, rig, server_link};
 use super::{Model, check};
-use crate::frame::Kind;
 use crate::link::Link;
 use crate::link::outbound::WhenFull;
+use crate::os::wait::Deadline;
 use crate::ring::Label;
+use crate::ring::frame::Kind;
 use crate::sync::Fault;
-use crate::wait::Deadline;
 
 pub(super) const MODELS: &[Model] = &[
     Model {

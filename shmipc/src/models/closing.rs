@@ -12,15 +12,15 @@ use loom::thread;
 
 use super::rig::{ONE_FRAME, Rig, call, counting, rig, server_link};
 use super::{Model, check};
-use crate::context::Context;
+use crate::endpoint::server::ServerHandle;
+use crate::endpoint::session::Session;
 use crate::error::{CallError, Departure, Outcome};
-use crate::frame::Kind;
+use crate::link::control::Goodbye;
 use crate::link::outbound::WhenFull;
-use crate::note::Goodbye;
 use crate::ring::Label;
-use crate::server::ServerHandle;
-use crate::session::Session;
+use crate::ring::frame::Kind;
 use crate::sync::Fault;
+use crate::typed::context::Context;
 
 pub(super) const MODELS: &[Model] = &[
     Model {

@@ -7,9 +7,9 @@ use super::rig::{
     Count, MANNER, NEVER, ONE_FRAME, Rig, THREE_FRAMES, call, counting, rig, server_link,
 };
 use super::{Model, check};
-use crate::client::modelled::listen;
+use crate::endpoint::client::modelled::listen;
+use crate::endpoint::server::modelled::serve;
 use crate::link::outbound::WhenFull;
-use crate::server::modelled::serve;
 use crate::sync::{self, Fault};
 
 pub(super) const MODELS: &[Model] = &[

@@ -4,10 +4,10 @@ use loom::thread;
 
 use super::rig::{MANNER, ONE_FRAME, counting, options};
 use super::{Model, check};
-use crate::client::connect::hand_over_private;
+use crate::endpoint::client::connect::hand_over_private;
+use crate::endpoint::server::modelled::serve;
 use crate::segment::link::LinkSegment;
 use crate::segment::registry;
-use crate::server::modelled::serve;
 use crate::sync::Fault;
 
 pub(super) const MODELS: &[Model] = &[

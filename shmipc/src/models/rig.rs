@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::DecodeError;
-use crate::dispatch::{FnService, Responded, Responder, Service};
-use crate::doorbell::Doorbell;
-use crate::frame::Checksums;
 use crate::link::inbound::Inbound;
 use crate::link::{Attention, Link, Manner};
-use crate::message::{NoEvents, ShmMessage, Variant};
+use crate::ring::frame::Checksums;
+use crate::segment::doorbell::Doorbell;
 use crate::segment::link::{LinkOptions, LinkSegment};
 use crate::segment::registry::{self, Registry};
+use crate::typed::dispatch::{FnService, Responded, Responder, Service};
+use crate::typed::message::{NoEvents, ShmMessage, Variant};
 
 /// No deadline: in a model no time passes.
 pub(super) const NEVER: Duration = Duration::MAX;

@@ -3,7 +3,7 @@
 use loom::thread;
 
 use super::{Model, check};
-use crate::frame::{Checksums, Kind};
+use crate::ring::frame::{Checksums, Kind};
 use crate::ring::{Consumer, FrameBuffer, Label, Lane, Producer};
 use crate::sync::Fault;
 

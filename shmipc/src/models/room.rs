@@ -4,12 +4,12 @@ use loom::thread;
 
 use super::rig::{Count, MANNER, NEVER, ONE_FRAME, Rig, THREE_FRAMES, counting, rig};
 use super::{Model, check};
-use crate::frame::Kind;
+use crate::endpoint::server::modelled::serve;
 use crate::link::outbound::WhenFull;
+use crate::os::wait::Deadline;
 use crate::ring::Label;
-use crate::server::modelled::serve;
+use crate::ring::frame::Kind;
 use crate::sync::Fault;
-use crate::wait::Deadline;
 
 pub(super) const MODELS: &[Model] = &[
     Model {

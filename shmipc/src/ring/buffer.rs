@@ -4,8 +4,8 @@
 //! bytes): its bytes begin 12 bytes behind the message's start. Both buffers put that place at a multiple
 //! of [`ALIGNMENT`]; the derive's docs promise it.
 
-use crate::foreign::Place;
-use crate::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
+use crate::ring::foreign::Place;
+use crate::ring::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
 
 /// Where the bytes of a message's first field begin, if it borrows: at a multiple of so many bytes.
 const ALIGNMENT: usize = 16;

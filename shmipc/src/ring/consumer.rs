@@ -2,8 +2,8 @@
 //! was checked is what is used.
 
 use super::{Assembly, FrameBuffer, Lane, Violation};
-use crate::foreign::LINE;
-use crate::frame::{self, Checksums, HEADER_LENGTH, Header, Kind, frame_length};
+use crate::ring::foreign::LINE;
+use crate::ring::frame::{self, Checksums, HEADER_LENGTH, Header, Kind, frame_length};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 /// The reading end of a lane: one for each lane in all processes.

@@ -18,8 +18,8 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::foreign::Place;
-use crate::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
+use crate::ring::foreign::Place;
+use crate::ring::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
 use crate::sync::{AtomicU32, AtomicU64, Isolated};
 
 /// Least bytes in a ring: one page. In models two frames, as each word is one of the checker's.

@@ -4,7 +4,9 @@ use super::sink::{InPlace, RingSink};
 use super::small::{SMALL_FRAME, SmallFrame};
 use super::{Lane, Violation};
 use crate::codec::Sink;
-use crate::frame::{self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length};
+use crate::ring::frame::{
+    self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length,
+};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Bytes behind what is published in which places of headers are cleared in advance.

@@ -3,8 +3,8 @@
 use super::Lane;
 use super::producer::Label;
 use crate::codec::Sink;
-use crate::foreign::Place;
-use crate::frame::{Checksums, HEADER_LENGTH, Header};
+use crate::ring::foreign::Place;
+use crate::ring::frame::{Checksums, HEADER_LENGTH, Header};
 
 /// A frame that is made in the ring, by who has the ring's producer.
 pub(crate) struct InPlace {

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::{ptr, slice};
 
 use crate::codec::Sink;
-use crate::frame::HEADER_LENGTH;
+use crate::ring::frame::HEADER_LENGTH;
 
 /// Frames up to this length are made in private memory and copied into the ring in one go: the
 /// consumer looks at the header's place all the time, and each look takes the line away from who

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::{self, Sink};
-use crate::frame::{Checksums, Header, Kind};
+use crate::ring::frame::{Checksums, Header, Kind};
 use crate::sync::Ordering;
 
 const CAPACITY: usize = MINIMUM_CAPACITY;

@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 
 use super::SegmentError;
-use crate::sys::{self, FileFacts};
+use crate::os::{self, FileFacts};
 
 const VERSION: u32 = 2;
 const OWNER: u16 = 0x01;
@@ -20,7 +20,7 @@ const NOBODY: u32 = u32::MAX;
 
 /// Lets these users and this group open the file, and its owner, and nobody else.
 pub(super) fn admit(file: &OwnedFd, users: &[u32], group: Option<u32>) -> Result<(), SegmentError> {
-    sys::set_access_list(file, &encode(users, group)).map_err(|error| {
+    os::set_access_list(file, &encode(users, group)).map_err(|error| {
         SegmentError::system(
             "let another user into a shared memory segment; /dev/shm must keep access lists (ACLs)",
             error,
@@ -48,7 +48,7 @@ impl Access {
             return Self::Closed;
         }
         let expected = encode(&[user], None);
-        match sys::access_list(file, expected.len()) {
+        match os::access_list(file, expected.len()) {
             Some(list) if list == expected => Self::Listed,
             _ => Self::Open,
         }
@@ -82,11 +82,11 @@ mod tests {
     /// What the kernel gives back is what it was given.
     #[test]
     fn the_access_of_a_file_is_told_from_the_file() {
-        let name = format!("shmipc.test.{:032x}", sys::random_u128().unwrap());
+        let name = format!("shmipc.test.{:032x}", os::random_u128().unwrap());
         let mapping = crate::segment::Mapping::create(&name, 4096, 0).unwrap();
         mapping.unlink();
         let access =
-            |user| Access::of(mapping.file(), &sys::file_facts(mapping.file()).unwrap(), user);
+            |user| Access::of(mapping.file(), &os::file_facts(mapping.file()).unwrap(), user);
         assert_eq!(access(4001), Access::Closed);
         mapping.admit(&[4001], None).unwrap();
         assert_eq!((access(4001), access(4002)), (Access::Listed, Access::Open));

@@ -8,15 +8,17 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{Candidate, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
-use crate::doorbell::Bell;
-#[cfg(not(loom))]
-use crate::foreign::Place;
-use crate::frame::Checksums;
-use crate::liveness::{self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE};
-use crate::name::link_name;
+use crate::os::FileFacts;
+use crate::os::liveness::{
+    self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE,
+};
 use crate::ring::Lane;
+#[cfg(not(loom))]
+use crate::ring::foreign::Place;
+use crate::ring::frame::Checksums;
+use crate::segment::doorbell::Bell;
+use crate::segment::name::link_name;
 use crate::sync::{AtomicU32, Ordering};
-use crate::sys::FileFacts;
 use memory::{FLAG_CHECKSUMS, FLAG_HANDLES_EVENTS, LinkMemory, read_options};
 pub(crate) use memory::{LinkOptions, memory_for};
 
@@ -131,7 +133,7 @@ impl LinkSegment {
                 Self::prepare(mapping, options, PeerIdentity { pid, uid, gid })
             });
         if made.is_err() {
-            drop(crate::sys::unlink_shm(&link_name(id)));
+            drop(crate::os::unlink_shm(&link_name(id)));
         }
         made
     }
@@ -335,7 +337,7 @@ impl LinkSegment {
     /// moved since.
     #[inline]
     pub(crate) fn shares_processor(&self) -> bool {
-        let Some(cpu) = crate::sys::current_cpu() else { return false };
+        let Some(cpu) = crate::os::current_cpu() else { return false };
         // Zero is "not told yet".
         let cpu = cpu.wrapping_add(1);
         let (client, server) = (&self.memory().client.cpu, &self.memory().server.cpu);
@@ -357,7 +359,7 @@ impl LinkSegment {
 
 /// Lets the server's user open the link, and shows that its maker belongs to the admitted group.
 fn let_in(mapping: &Mapping, server: ServerIdentity) -> Result<(), SegmentError> {
-    if server.uid == crate::sys::effective_uid() {
+    if server.uid == crate::os::effective_uid() {
         return Ok(());
     }
     if let Some(gid) = server.admitted_group {

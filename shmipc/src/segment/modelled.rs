@@ -6,9 +6,9 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
 use super::{Candidate, SegmentError};
-use crate::foreign::Place;
-use crate::liveness::Locks;
-use crate::sys::FileFacts;
+use crate::os::FileFacts;
+use crate::os::liveness::Locks;
+use crate::ring::foreign::Place;
 
 const FACTS: FileFacts = FileFacts {
     identity: (0, 0),

@@ -30,9 +30,9 @@ pub(crate) use view::{Obstacle, RegistryView, SlotClaim};
 
 use serde::{Deserialize, Serialize};
 
-use crate::doorbell::BellMemory;
-use crate::message::{ShmMessage, Variant};
+use crate::segment::doorbell::BellMemory;
 use crate::sync::{AtomicU32, AtomicU64, Isolated};
+use crate::typed::message::{ShmMessage, Variant};
 
 /// Words of ready bits; the summary's last bit is the hand-over's.
 pub(super) const READY_WORDS: usize = if cfg!(loom) { 1 } else { 63 };

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{LAYOUT_VERSION, LINK_PREFIX, MAGIC, REGISTRY_PREFIX, is_named};
-use crate::fork;
-use crate::liveness::{self, CLEANER_BYTE};
-use crate::sys;
-use crate::thread::{Hook, Purpose, spawn};
+use crate::os;
+use crate::os::fork;
+use crate::os::liveness::{self, CLEANER_BYTE};
+use crate::os::thread::{Hook, Purpose, spawn};
 
 /// How long a sweep keeps its caller. Some thousand names are looked at in it; where there are more, a thread
 /// of its own goes on.
@@ -32,7 +32,7 @@ static GOES_ON: AtomicU32 = AtomicU32::new(0);
 /// `hook`: the user's, for the thread that goes on with it.
 pub(crate) fn sweep(hook: Option<Hook>) {
     // Without a directory there is nothing to clean.
-    let Ok(mut names) = sys::shm_directory() else { return };
+    let Ok(mut names) = os::shm_directory() else { return };
     if look_at(&mut names, PATIENCE) {
         return;
     }
@@ -76,8 +76,8 @@ fn look_at(names: &mut ReadDir, time: Duration) -> bool {
 }
 
 fn remove_if_dead(name: &str) -> io::Result<()> {
-    let named = sys::named_facts(name)?;
-    if named.uid == sys::effective_uid() {
+    let named = os::named_facts(name)?;
+    if named.uid == os::effective_uid() {
         let is_old = named.modified.elapsed().is_ok_and(|age| age > AGE);
         fork::unless_held(named.identity, || {
             // As above.
@@ -89,32 +89,32 @@ fn remove_if_dead(name: &str) -> io::Result<()> {
 
 /// Waits for nobody: see [`fork::unless_held`].
 fn examine(name: &str, identity: (u64, u64), is_old: bool) -> io::Result<()> {
-    let file = sys::open_shm(name)?;
-    if sys::file_facts(&file)?.identity != identity || sys::is_byte_locked(&file, LIFE_BYTE)? {
+    let file = os::open_shm(name)?;
+    if os::file_facts(&file)?.identity != identity || os::is_byte_locked(&file, LIFE_BYTE)? {
         return Ok(());
     }
     // The lock makes sure that nobody takes it into use meanwhile.
     if (is_old || is_finished(&file)?)
-        && sys::try_lock_byte(&file, CLEANER_BYTE)?
-        && sys::try_lock_byte(&file, LIFE_BYTE)?
+        && os::try_lock_byte(&file, CLEANER_BYTE)?
+        && os::try_lock_byte(&file, LIFE_BYTE)?
         && is_named(name, identity)?
     {
-        sys::unlink_shm(name)?;
+        os::unlink_shm(name)?;
     }
     Ok(())
 }
 
 /// Has what has this name now no other, and did its maker finish it?
 pub(crate) fn is_single_and_finished(name: &str) -> io::Result<bool> {
-    let file = sys::open_shm(name)?;
-    Ok(sys::file_facts(&file)?.links == 1 && is_finished(&file)?)
+    let file = os::open_shm(name)?;
+    Ok(os::file_facts(&file)?.links == 1 && is_finished(&file)?)
 }
 
 /// Did its maker get as far as to say so? It had its lock then: without it, it is dead.
 fn is_finished(file: &OwnedFd) -> io::Result<bool> {
     // Both kinds begin with the magic and the version.
     let mut head = [0; 12];
-    sys::read_at(file, &mut head, 0)?;
+    os::read_at(file, &mut head, 0)?;
     let (magic, version) = head.split_at(8);
     Ok(magic == MAGIC.to_ne_bytes() && version == LAYOUT_VERSION.to_ne_bytes())
 }

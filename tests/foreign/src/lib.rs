@@ -5,7 +5,7 @@
 #![cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 #[allow(dead_code, reason = "a part of it is looked at")]
-#[path = "../../../shmipc/src/foreign.rs"]
+#[path = "../../../shmipc/src/ring/foreign.rs"]
 mod foreign;
 
 /// What `foreign` finds in the crate that it belongs to.

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::link::control::Failure;
 use crate::link::inbound::Inbound;
-use crate::note::Failure;
 use crate::sync::{self, Thread};
 
 /// Replies' memory kept for callers whose reply another thread takes: so many, each of so many bytes.

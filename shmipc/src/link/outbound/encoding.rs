@@ -10,9 +10,9 @@ use super::{Outbound, too_large_or};
 use crate::codec::{self, EncodeError, EncodeFailure, Sink, VecSink};
 use crate::error::SendError;
 use crate::link::Link;
-use crate::nesting;
+use crate::link::nesting;
+use crate::os::wait::Deadline;
 use crate::ring::{InPlace, SMALL_FRAME, SmallFrame};
-use crate::wait::Deadline;
 
 /// Where an encoded message stands that is no small one.
 pub(super) enum Encoded<'a> {

@@ -1,7 +1,7 @@
 //! A message's way through the ring: in one frame, or in fragments if it is larger than a frame may be.
 
-use crate::frame::{FragmentFlags, Kind};
 use crate::link::inbound::LENGTH_PREFIX;
+use crate::ring::frame::{FragmentFlags, Kind};
 use crate::ring::{Label, Producer, Refused};
 
 const _: () = assert!(LENGTH_PREFIX == size_of::<u64>());

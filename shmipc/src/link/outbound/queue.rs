@@ -7,8 +7,8 @@ use super::fragments::Fragments;
 use super::turn::{FAVOUR, Flushed, Turn};
 use super::{Outbound, Sent, State, Tell, refused};
 use crate::error::SendError;
-use crate::frame::Kind;
 use crate::link::Link;
+use crate::ring::frame::Kind;
 use crate::ring::{Label, Producer, Refused, SMALL_FRAME, SmallFrame};
 use crate::sync::{MutexGuard, Ordering};
 

@@ -13,9 +13,9 @@ use super::fragments::Fragments;
 use super::{Outbound, State, refused};
 use crate::error::SendError;
 use crate::link::Link;
+use crate::os::wait::{Deadline, WAITING_SLICE};
 use crate::ring::{InPlace, Label, Producer, Refused, has_news};
 use crate::sync::{self, Fault, Ordering, Thread, broken};
-use crate::wait::{Deadline, WAITING_SLICE};
 
 /// Bytes of others' messages that a sender writes for them before it goes its own way.
 pub(super) const FAVOUR: u64 = 1 << 20;

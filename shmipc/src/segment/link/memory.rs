@@ -12,10 +12,10 @@
 
 use super::super::{LAYOUT_VERSION, MAGIC, PAGE, constant};
 use super::{LaneId, LinkFault};
-use crate::doorbell::{BellMemory, Doorbell};
-use crate::frame::Checksums;
-use crate::options::check_max_message;
+use crate::ring::frame::Checksums;
 use crate::ring::{LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::segment::doorbell::{BellMemory, Doorbell};
+use crate::segment::options::check_max_message;
 use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
 
 #[repr(C, align(128))]

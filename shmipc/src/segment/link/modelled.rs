@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use super::memory::{ClientWords, ServerWords};
 use super::*;
-use crate::doorbell::BellMemory;
-use crate::foreign::Place;
 use crate::ring::LaneControl;
+use crate::ring::foreign::Place;
+use crate::segment::doorbell::BellMemory;
 use crate::sync::{AtomicU64, Isolated};
 
 loom::lazy_static! {

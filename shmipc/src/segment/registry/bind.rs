@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::stale::{remove_link_name, remove_stale};
 use super::*;
-use crate::admission::Admission;
 use crate::codec;
-use crate::doorbell::{Bell, Doorbell};
 use crate::error::{BindError, Limit};
-use crate::liveness::{self, SERVER_BYTE};
-use crate::name::registry_name;
+use crate::os;
+use crate::os::liveness::{self, SERVER_BYTE};
+use crate::segment::admission::Admission;
+use crate::segment::doorbell::{Bell, Doorbell};
+use crate::segment::name::registry_name;
 use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
 use crate::sync::{Fault, Ordering, broken, fence};
-use crate::sys;
 
 /// How long several processes that bind one name at the same time may get in each other's way.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ impl Registry {
             options: *options,
             fingerprint: P::FINGERPRINT,
             // Tells two servers of one name apart, for whoever looks from outside.
-            generation: sys::random_u128().unwrap_or(0) as u64,
+            generation: os::random_u128().unwrap_or(0) as u64,
             // Zero is none.
             admitted_group: admission.group().map_or(0, |gid| u64::from(gid) + 1),
             schema: encode_schema::<P>()?,
@@ -356,7 +356,7 @@ fn encode_schema<P: ShmMessage>() -> Result<Vec<u8>, BindError> {
 pub(super) fn bind_error(name: &str, error: SegmentError) -> BindError {
     match error {
         SegmentError::OtherUser { uid } => {
-            BindError::OtherUser { name: name.into(), uid, own_uid: sys::effective_uid() }
+            BindError::OtherUser { name: name.into(), uid, own_uid: os::effective_uid() }
         }
         SegmentError::NoRoom { needed, available } => BindError::NoRoom { needed, available },
         SegmentError::System { action, source } => match Limit::of(&source) {

@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::*;
-use crate::doorbell::{Bell, Doorbell};
 use crate::segment::Mapping;
+use crate::segment::doorbell::{Bell, Doorbell};
 
 /// Both sides of a registry: the server's, a client's.
 pub(crate) fn private() -> (Registry, RegistryView) {

@@ -6,7 +6,7 @@ use super::{
     ANSWER_ACCEPTED, HAND_OVER_BIT, Offer, REQUEST_NONE, REQUEST_READY, SLOTS, bind, join, split,
 };
 use crate::error::Refusal;
-use crate::liveness::{self, FIRST_SLOT_BYTE};
+use crate::os::liveness::{self, FIRST_SLOT_BYTE};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 impl Registry {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use super::bind::bind_error;
 use super::{REQUEST_CLAIMED, REQUEST_READY, RegistryMemory, Slot, join};
 use crate::error::BindError;
-use crate::liveness::{self, CLEANER_BYTE, SERVER_BYTE};
-use crate::name::link_name;
+use crate::os;
+use crate::os::liveness::{self, CLEANER_BYTE, SERVER_BYTE};
+use crate::segment::name::link_name;
 use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, SegmentError, of_user};
 use crate::sync::Ordering;
-use crate::sys;
 
 /// Tries to take the lock of a name before it counts as served.
 const CLAIM_LOOKS: u32 = 4;
@@ -27,7 +27,7 @@ pub(super) fn remove_link_name(slot: &Slot) {
     // SYNC(slot): the link's id was written before.
     let request = slot.request.load(Ordering::Acquire);
     if request == REQUEST_CLAIMED || request == REQUEST_READY {
-        drop(sys::unlink_shm(&link_name(join(&slot.link))));
+        drop(os::unlink_shm(&link_name(join(&slot.link))));
     }
 }
 
@@ -38,8 +38,8 @@ pub(super) fn remove_stale(
     segment_name: &str,
     patience: Duration,
 ) -> Result<(), BindError> {
-    let own = sys::effective_uid();
-    let file = match sys::open_shm(segment_name) {
+    let own = os::effective_uid();
+    let file = match os::open_shm(segment_name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // Only for its error: it knows how to tell another user's segment.
@@ -48,7 +48,7 @@ pub(super) fn remove_stale(
             Err(error) => return Err(bind_error(name, error)),
         },
     };
-    let facts = sys::file_facts(&file).map_err(examining)?;
+    let facts = os::file_facts(&file).map_err(examining)?;
     if facts.uid != own {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
@@ -62,7 +62,7 @@ pub(super) fn remove_stale(
         {
             remove_links_of(&mapping);
         }
-        sys::unlink_shm(segment_name)
+        os::unlink_shm(segment_name)
             .map_err(|source| BindError::System { action: "remove a stale segment", source })?;
         crate::step::reach("take-over.unlinked");
     }
@@ -90,7 +90,7 @@ fn claim_from_the_dead(
         if !is_still_named() {
             return Ok(false);
         }
-        if sys::is_byte_locked(file, CLEANER_BYTE).map_err(examining)? {
+        if os::is_byte_locked(file, CLEANER_BYTE).map_err(examining)? {
             // Who does not wait has others to see to (`Registry::bind_again`).
             if started.elapsed() > CLEANER_PATIENCE.min(patience) {
                 return Err(BindError::System {
@@ -103,7 +103,7 @@ fn claim_from_the_dead(
             if looks >= CLAIM_LOOKS {
                 let (name, pid) = (name.to_owned(), pid_in(file));
                 // It only says what to wait for; that the server is dead is told by its lock alone.
-                if !sys::open_pidfd(pid).is_ok_and(|pidfd| sys::is_ending(&pidfd)) {
+                if !os::open_pidfd(pid).is_ok_and(|pidfd| os::is_ending(&pidfd)) {
                     return Err(BindError::AlreadyServed { name, pid });
                 }
                 if started.elapsed() >= patience {
@@ -149,7 +149,7 @@ fn remove_links_of(mapping: &Mapping) {
 fn pid_in(file: &OwnedFd) -> u32 {
     let mut bytes = [0; 4];
     let offset = std::mem::offset_of!(RegistryMemory, pid) as u64;
-    match sys::read_at(file, &mut bytes, offset) {
+    match os::read_at(file, &mut bytes, offset) {
         Ok(()) => u32::from_ne_bytes(bytes),
         Err(_) => 0,
     }

@@ -4,13 +4,13 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::*;
-use crate::admission::Admission;
-use crate::doorbell::Doorbell;
-use crate::liveness::{self, SERVER_BYTE};
-use crate::message::NoEvents;
-use crate::name::registry_name;
+use crate::os::liveness::{self, SERVER_BYTE};
 use crate::ring::MINIMUM_CAPACITY;
+use crate::segment::admission::Admission;
+use crate::segment::doorbell::Doorbell;
+use crate::segment::name::registry_name;
 use crate::segment::{Mapping, SegmentError};
+use crate::typed::message::NoEvents;
 
 fn bind(name: &str) -> Registry {
     let options = RegistryOptions {
@@ -30,7 +30,7 @@ fn bind(name: &str) -> Registry {
 #[test]
 fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
     const THREADS: usize = 6;
-    let uid = crate::sys::effective_uid();
+    let uid = crate::os::effective_uid();
     let name = format!("test-clean-up-{}", std::process::id());
     let segment_name = registry_name(&name).unwrap();
     for round in 0..300 {

@@ -8,15 +8,15 @@ use super::bind::{mark_ready, summon};
 use super::stale::{remove_link_name, remove_stale_mapping};
 use super::*;
 use crate::codec;
-use crate::doorbell::{Bell, Doorbell};
 use crate::error::{Difference, Refusal};
-use crate::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
-use crate::options;
+use crate::os;
+use crate::os::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
+use crate::segment::doorbell::{Bell, Doorbell};
 use crate::segment::link::ServerIdentity;
+use crate::segment::options;
 use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant, of_user};
 use crate::sync::{Fault, Ordering, broken, fence};
-use crate::sys;
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl RegistryView {
             let what = "everybody may write it, which no server of this library allows".into();
             return Err(Obstacle::Damaged { what });
         }
-        if facts.links != 1 && facts.uid != sys::effective_uid() {
+        if facts.links != 1 && facts.uid != os::effective_uid() {
             let what = "it has a second name, which may be another server's: somebody who is admitted \
                         to it may have given it";
             return Err(Obstacle::Damaged { what: what.into() });
@@ -83,7 +83,7 @@ impl RegistryView {
         let options = read_options(words)?;
         // Where others than its own user may connect, a server rings by futex: the system's own code
         // must not run on memory that another user can write, whoever made it.
-        let is_closed = facts.uid == sys::effective_uid() && facts.mode & 0o077 == 0;
+        let is_closed = facts.uid == os::effective_uid() && facts.mode & 0o077 == 0;
         if options.doorbell == Doorbell::Event && !is_closed {
             return Err(Obstacle::NotAdmitted);
         }
@@ -145,7 +145,7 @@ impl RegistryView {
     /// where a process that happens to have it here is just ending, a connect begins anew, and an error at
     /// its deadline calls the server dead.
     pub(crate) fn is_ending(&self) -> bool {
-        sys::open_pidfd(self.pid).is_ok_and(|pidfd| sys::is_ending(&pidfd))
+        os::open_pidfd(self.pid).is_ok_and(|pidfd| os::is_ending(&pidfd))
     }
 
     /// Has the server's listener look at a link. For who published in a lane that the listener waits

@@ -1,0 +1,8 @@
+//! The two ends of a link as programs have them: the server with its listener, the client with its own.
+
+pub(crate) mod client;
+pub(crate) mod server;
+pub(crate) mod session;
+
+pub use client::{Client, ClientBuilder};
+pub use server::{BackPressure, Broadcast, Running, Server, ServerBuilder, ServerHandle};

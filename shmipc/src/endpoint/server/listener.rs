@@ -1,0 +1,434 @@
+//! The server's listener: one thread that takes clients on, takes their messages in turn, dispatches
+//! them, and lets go of who is gone.
+//!
+//! Only *active* links are looked at. A link that was quiet for a whole spin budget is parked: its
+//! client then sets the link's ready bit in the registry with its next message, and that makes it
+//! active again. So an idle link costs nothing, however many there are.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::builder::OnRefused;
+use super::doors::Doors;
+use super::handle::{End, ServerHandle, Shared};
+use super::refusal;
+use crate::endpoint::session::{Progress, Session};
+use crate::error::{BindError, Departure, Refused};
+use crate::link::control::Goodbye;
+use crate::link::{Attention, Link};
+use crate::os::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
+use crate::panics::caught;
+use crate::segment::Candidate;
+use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
+use crate::segment::registry::{Offer, Registry};
+use crate::sync::{Fault, broken};
+use crate::typed::context::Context;
+use crate::typed::dispatch::{self, Service};
+use crate::typed::message::ShmMessage;
+
+pub(super) struct Listener<P: ShmMessage> {
+    shared: Arc<Shared>,
+    service: Box<dyn Service<P>>,
+    /// By link index.
+    sessions: Vec<Option<Session<P>>>,
+    /// Indices of the links that are looked at, in turn.
+    active: Vec<Active>,
+    /// Empty between two rounds; kept so that being woken allocates nothing.
+    found: Vec<usize>,
+    last_id: u64,
+    /// Whether clients may have offered links that were not looked at, and the slot of the last one that was.
+    offered: bool,
+    last_slot: usize,
+    /// Whether the last look for an offer began with the doors.
+    doors_next: bool,
+    /// Other registries of this server: see there.
+    doors: Doors,
+    /// Is told whom this server does not take on.
+    on_refused: Option<OnRefused>,
+    /// Why the server ends that nobody stopped.
+    lost: Option<End>,
+    /// When the slow round (dead claimers, deaths that nobody told) was made.
+    slow_round: Instant,
+    /// Turns of the loop, for a look at the clock once in a while.
+    turns: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Active {
+    index: usize,
+    stuck: bool,
+}
+
+impl<P: ShmMessage> Listener<P> {
+    pub(super) fn new(shared: Arc<Shared>, service: Box<dyn Service<P>>) -> Self {
+        Self {
+            shared,
+            service,
+            sessions: Vec::new(),
+            active: Vec::new(),
+            found: Vec::new(),
+            last_id: 0,
+            offered: false,
+            last_slot: 0,
+            doors_next: false,
+            doors: Doors::default(),
+            on_refused: None,
+            lost: None,
+            slow_round: Instant::now(),
+            turns: 0,
+        }
+    }
+
+    /// Has clients that are not taken on told.
+    pub(super) fn telling(mut self, on_refused: Option<OnRefused>) -> Self {
+        self.on_refused = on_refused;
+        self
+    }
+
+    pub(super) fn run(mut self) {
+        let ran = caught(|| {
+            while !self.shared.is_stopping() {
+                self.look_for_ready();
+                let busy = self.serve_active() || self.offered;
+                if !busy && !self.spin() && self.park_active() {
+                    self.sleep();
+                }
+                self.slow_round();
+            }
+        });
+        let closed = caught(|| {
+            if !self.shared.is_inherited() {
+                self.close_all();
+            }
+        });
+        if self.shared.is_inherited() {
+            // A forked child that came out of a handler (`dispatch::dispatch`): nothing here is its own.
+            std::mem::forget(self);
+            return;
+        }
+        let (shared, lost) = (self.shared.clone(), self.lost.take());
+        // The handler goes before the end is told: `stop` means that it is gone.
+        let dropped = caught(|| drop(self));
+        let how = ran.and(closed).and(dropped).map_err(End::Panicked);
+        let left = shared.release_name();
+        shared.set_ended(how.and(lost.map_or(Ok(()), Err)).and(left));
+    }
+
+    /// Makes links active that asked for it, and takes an offered one on. One a turn: opening it is work, and
+    /// whoever offers many is not to keep those waiting who have a link.
+    fn look_for_ready(&mut self) {
+        if self.shared.registry.has_ready() {
+            let mut ready = std::mem::take(&mut self.found);
+            self.offered |= self.shared.registry.take_ready(|index| ready.push(index));
+            self.activate_all(ready);
+        }
+        if self.offered {
+            // The doors' turn comes after each of the first registry's.
+            self.doors_next = !self.doors_next && self.doors.newest().is_some();
+            self.offered = match self.doors_next {
+                true => self.consider_next_of_doors() || self.consider_next_of_first(),
+                false => self.consider_next_of_first() || self.consider_next_of_doors(),
+            };
+        }
+    }
+
+    /// `false`: nobody offers anything there.
+    fn consider_next_of_first(&mut self) -> bool {
+        let first = self.shared.registry.clone();
+        let Some(offer) = first.next_offer(self.last_slot) else { return false };
+        self.last_slot = offer.slot;
+        self.consider(&first, offer);
+        true
+    }
+
+    fn consider_next_of_doors(&mut self) -> bool {
+        let Some((door, number, offer)) = self.doors.next_offer() else { return false };
+        if let Some(index) = self.consider(&door, offer) {
+            self.doors.came(index, number);
+        }
+        true
+    }
+
+    /// Takes a link on or not, and tells its client. Gives its index.
+    fn consider(&mut self, registry: &Registry, offer: Offer) -> Option<usize> {
+        let taken = self.take_on(registry.owner(), offer);
+        registry.answer(offer, taken.as_ref().map(|_| ()).map_err(|refused| &refused.refusal));
+        match taken {
+            Ok(index) => {
+                // After the answer: who is woken by the bell looks for it once and sleeps on.
+                if !broken(Fault::AnswerRungEarly) {
+                    self.tell_answer(index);
+                }
+                self.welcome(index);
+                Some(index)
+            }
+            Err(refused) => {
+                if let Some(tell) = &mut self.on_refused {
+                    // Its own business; the server's is to go on.
+                    drop(caught(|| tell(&refused)));
+                    if self.shared.is_inherited() {
+                        dispatch::leave();
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn activate_all(&mut self, mut indices: Vec<usize>) {
+        for index in indices.drain(..) {
+            self.activate(index);
+        }
+        self.found = indices;
+    }
+
+    fn activate(&mut self, index: usize) {
+        if let Some(Some(session)) = self.sessions.get_mut(index) {
+            session.unpark();
+            if !self.active.iter().any(|active| active.index == index) {
+                self.active.push(Active { index, stuck: false });
+            }
+        }
+    }
+
+    /// A batch from each active link. `true`: there was something.
+    fn serve_active(&mut self) -> bool {
+        let mut busy = false;
+        let mut position = 0;
+        while let Some(active) = self.active.get_mut(position) {
+            let index = active.index;
+            let Some(Some(session)) = self.sessions.get_mut(index) else {
+                self.active.swap_remove(position);
+                continue;
+            };
+            match session.process(self.service.as_mut(), || self.shared.is_stopping()) {
+                Progress::Busy => {
+                    active.stuck = false;
+                    busy = true;
+                }
+                Progress::Idle => active.stuck = false,
+                Progress::Stuck => active.stuck = true,
+                Progress::Ended(departure) => {
+                    self.let_go(index, &departure);
+                    continue;
+                }
+            }
+            position += 1;
+        }
+        busy
+    }
+
+    /// `true`: something came within the spin budget.
+    fn spin(&mut self) -> bool {
+        let (shared, sessions, active) = (&self.shared, &mut self.sessions, &self.active);
+        // One active peer that waits for this very processor is reason enough not to spin on it.
+        let links = active.iter().filter_map(|active| sessions.get(active.index)?.as_ref());
+        let budget = links.map(|session| session.link().spin_budget()).min();
+        let budget = budget.unwrap_or(shared.settings.manner.spin);
+        wait::spin(budget, &mut Deadline::never(), || {
+            let data = active.iter().any(|active| {
+                let session = sessions.get_mut(active.index).and_then(Option::as_mut);
+                !active.stuck && session.is_some_and(Session::has_data)
+            });
+            (data || shared.registry.has_ready() || shared.is_stopping()).then_some(())
+        })
+        .is_some()
+    }
+
+    /// Parks all active links. `false`: some have something to do after all.
+    fn park_active(&mut self) -> bool {
+        let mut position = 0;
+        while let Some(active) = self.active.get(position).copied() {
+            let Some(Some(session)) = self.sessions.get_mut(active.index) else {
+                self.active.swap_remove(position);
+                continue;
+            };
+            if session.park(active.stuck) {
+                self.active.swap_remove(position);
+            } else {
+                session.unpark();
+                position += 1;
+            }
+        }
+        self.active.is_empty()
+    }
+
+    fn sleep(&self) {
+        let registry = &self.shared.registry;
+        let token = registry.bell().token();
+        if !broken(Fault::ListenerLate) {
+            registry.announce_wait();
+        }
+        let quiet = !registry.has_ready() && !self.shared.is_stopping();
+        if broken(Fault::ListenerLate) {
+            registry.announce_wait();
+        }
+        if quiet {
+            // No longer than to the next slow round, however often rings begin the sleep anew.
+            let left = self.slice().saturating_sub(self.slow_round.elapsed());
+            registry.bell().sleep(token, left.max(LEAST_SLEEP));
+        }
+        registry.withdraw_wait();
+    }
+
+    fn slice(&self) -> std::time::Duration {
+        let blind = self.sessions.iter().flatten().any(|session| !session.link().is_watched());
+        if blind { BLIND_SLICE } else { IDLE_SLICE }
+    }
+
+    /// Once in a while: what no bell tells.
+    fn slow_round(&mut self) {
+        if cfg!(loom) {
+            // In models no time passes.
+            return;
+        }
+        // A look at the clock for each busy turn of the loop would cost as much as the turn may.
+        self.turns = self.turns.wrapping_add(1);
+        let skip = !self.active.is_empty() && self.turns % 16 != 0;
+        if skip || self.slow_round.elapsed() < self.slice() {
+            return;
+        }
+        if self.shared.is_stopping() {
+            return;
+        }
+        self.slow_round = Instant::now();
+        for registry in self.doors.registries().chain([&self.shared.registry]) {
+            registry.publish();
+            registry.reap_slots();
+        }
+        self.keep_name();
+        let mut wanting = std::mem::take(&mut self.found);
+        let sessions = self.sessions.iter_mut().enumerate();
+        wanting.extend(
+            sessions.filter_map(|(index, session)| {
+                session.as_mut()?.wants_attention().then_some(index)
+            }),
+        );
+        self.activate_all(wanting);
+    }
+
+    /// Sees to it that the name leads here, or ends the server if it leads to another one.
+    fn keep_name(&mut self) {
+        self.doors.close_unused();
+        let newest = self.doors.newest().unwrap_or(&self.shared.registry);
+        if newest.is_named() || !self.doors.has_room() {
+            return;
+        }
+        match newest.bind_again(&self.shared.settings.admission) {
+            // Where no thread can be had now, the next round tries again.
+            Ok(door) => {
+                let hook = self.shared.settings.hook.clone();
+                drop(self.doors.open(door, &self.shared.registry, hook));
+            }
+            Err(BindError::AlreadyServed { pid, .. }) if pid != 0 && self.is_name_lost() => {
+                self.lost = Some(End::NameLost { pid });
+                self.shared.stop();
+            }
+            // No room now, or no descriptor: as above.
+            Err(_) => {}
+        }
+    }
+
+    /// Does the name lead to what another server made under it, and finished?
+    fn is_name_lost(&self) -> bool {
+        let first = &self.shared.registry;
+        let is_own = self.doors.registries().chain([first]).any(|registry| registry.is_named());
+        !is_own && first.is_name_anothers()
+    }
+
+    /// Opens an offered link. Gives its index. `owner`: the user who bound the name.
+    fn take_on(&mut self, owner: u32, offer: Offer) -> Result<usize, Refused> {
+        let settings = &self.shared.settings;
+        let free = self.sessions.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.sessions.len());
+        if index >= settings.registry.max_links {
+            return Err(refusal::too_many(settings.registry.max_links));
+        }
+        let admits = |link: &Candidate<'_>| settings.admission.check_link(link, owner);
+        // Before anything is run on the link's memory.
+        let fits = |options: &LinkOptions| {
+            let (length, maximum) = (options.segment_length(), settings.max_link_memory);
+            let fits = options.max_message <= settings.registry.max_message
+                && options.doorbell == settings.registry.doorbell
+                && options.fingerprint == P::FINGERPRINT;
+            match fits {
+                true if length <= maximum => Ok(()),
+                true => Err(LinkFault::TooLarge { length, maximum }),
+                false => Err(LinkFault::Damaged("options that this server does not allow")),
+            }
+        };
+        let segment = LinkSegment::open(offer.link_id, admits, fits)
+            .map_err(|fault| refusal::told(&fault, &settings.admission, owner))?;
+        let id = self.last_id + 1;
+        let attention = Attention::Local(self.shared.registry.clone(), index);
+        segment.accept(index, id);
+        crate::step::reach("hand-over.accepted");
+        let hook = settings.hook.clone();
+        let (link, inbound) =
+            Link::new(segment, id, attention, settings.manner, hook).map_err(|fault| {
+                let fault = LinkFault::Damaged(fault.0);
+                refusal::told(&fault, &settings.admission, owner)
+            })?;
+        self.last_id = id;
+        self.shared.links().insert(id, link.clone());
+        let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
+        let session = Session::new(link, inbound, context);
+        if index == self.sessions.len() {
+            self.sessions.push(None);
+        }
+        if let Some(place) = self.sessions.get_mut(index) {
+            *place = Some(session);
+        }
+        if broken(Fault::AnswerRungEarly) {
+            self.tell_answer(index);
+        }
+        Ok(index)
+    }
+
+    /// Wakes the client that waits for its offer's answer.
+    fn tell_answer(&self, index: usize) {
+        if let Some(Some(session)) = self.sessions.get(index) {
+            session.link().ring_for_data(LaneId::RepliesToClient);
+        }
+    }
+
+    #[cfg(all(test, loom))]
+    pub(super) fn take_on_private(&mut self, segment: LinkSegment) {
+        let attention = Attention::Local(self.shared.registry.clone(), 0);
+        let manner = self.shared.settings.manner;
+        let (link, inbound) = Link::new(segment, 1, attention, manner, None).expect("geometry");
+        self.shared.links().insert(1, link.clone());
+        let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
+        self.sessions.push(Some(Session::new(link, inbound, context)));
+        self.activate(0);
+    }
+
+    fn welcome(&mut self, index: usize) {
+        if let Some(Some(session)) = self.sessions.get(index) {
+            session.arrived(self.service.as_mut());
+        }
+        self.activate(index);
+    }
+
+    fn let_go(&mut self, index: usize, departure: &Departure) {
+        self.active.retain(|active| active.index != index);
+        let Some(session) = self.sessions.get_mut(index).and_then(Option::take) else {
+            return;
+        };
+        self.doors.left(index);
+        crate::step::reach("reap.departed");
+        let link = session.link();
+        link.close(&Goodbye::Closed, departure.clone());
+        self.shared.links().remove(&link.peer().id);
+        session.departed(self.service.as_mut(), departure);
+    }
+
+    fn close_all(&mut self) {
+        for session in self.sessions.iter().flatten() {
+            session.link().close(&Goodbye::ServerStopped, Departure::ClosedHere);
+        }
+        for index in 0..self.sessions.len() {
+            self.let_go(index, &Departure::ClosedHere);
+        }
+    }
+}
