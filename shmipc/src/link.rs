@@ -141,7 +141,7 @@ impl Link {
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
             watch: real::OnceLock::new(),
-            generation: crate::os::fork::generation(),
+            generation: crate::os::generation::generation(),
             own: own.clone(),
             segment,
         });

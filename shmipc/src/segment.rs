@@ -22,6 +22,8 @@
 pub(crate) mod access;
 pub(crate) mod admission;
 pub(crate) mod doorbell;
+#[cfg(all(test, not(loom)))]
+mod forked;
 pub(crate) mod link;
 #[cfg(loom)]
 mod modelled;

@@ -31,7 +31,7 @@ impl Limit {
             Errno::ENOMEM => Some(Self::Memory),
             Errno::ENOSPC => Some(Self::Files),
             Errno::EFBIG => Some(Self::FileSize),
-            Errno::ENOENT if !crate::os::has_shared_memory() => Some(Self::SharedMemory),
+            Errno::ENOENT if !crate::os::file::has_shared_memory() => Some(Self::SharedMemory),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@ impl Link {
     /// other threads of the parent may have been in the middle of anything: keep away.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
-        crate::os::fork::is_inherited(self.generation)
+        crate::os::generation::is_inherited(self.generation)
     }
 
     /// A forked child gets an error of its own.

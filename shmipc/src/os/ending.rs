@@ -3,12 +3,28 @@
 //! its threads do is seen at once.
 
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::libc;
 
 /// A thread that is in its exit (`PF_EXITING`), waits there for a core to be written
 /// (`PF_POSTCOREDUMP`), or writes it (`PF_DUMPCORE`): it never runs the program again. The bits mean this,
 /// or nothing, in all kernels that have pidfds.
 const ENDING: u64 = 0x4 | 0x8 | 0x200;
+
+/// A descriptor that becomes readable when the process ends.
+pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
+    let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: takes two numbers and touches no memory; CLOEXEC is the system's default for it.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = i32::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that was just opened and that nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
 
 /// Will the process certainly never run another instruction of its program? `false` also where the system
 /// does not tell. What it wrote before is visible afterwards.

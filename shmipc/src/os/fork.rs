@@ -19,27 +19,20 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, TryLockError};
 
 use nix::libc;
 
-use crate::os::watch::{self, Watcher};
-use crate::os::{self, FileFacts};
+use super::descriptor::{put_in_place_of, spare_descriptor};
+use super::file::FileFacts;
+use super::generation::{
+    GENERATION, PREPARE, PREPARING, SPOILED, WIPED, WORD, generation, is_inherited, is_unprepared,
+    word,
+};
+use super::memory::{replace_by_empty_pages, wiped_page};
+use super::watch::{self, Watcher};
 use crate::sync::real::{Mutex, MutexGuard, OnceLock};
-
-/// One more than the forks that lie between the first process and this one. It stands in the page below,
-/// and here where the system gives no such page.
-static GENERATION: AtomicU32 = AtomicU32::new(1);
-/// Where it is read: a word that is [`WIPED`] in a child that nobody prepared.
-static WORD: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const GENERATION).cast_mut());
-
-/// What the kernel makes of the word in a child; no generation.
-const WIPED: u32 = 0;
-/// In a child that is just being prepared by one of its threads.
-const PREPARING: u32 = u32::MAX;
-/// In a child that cannot be prepared: a thread of its parent held a lock when it was made.
-const SPOILED: u32 = u32::MAX - 1;
 
 /// Everything that a child must not keep. Whoever opens or closes such a descriptor holds the lock
 /// meanwhile, and so does a fork: a child never gets one that is not listed.
@@ -54,42 +47,6 @@ struct Held {
     start: usize,
     /// Its bytes.
     length: usize,
-}
-
-/// What tells this process from its children and its parent.
-pub(crate) fn generation() -> u32 {
-    word().load(Ordering::Relaxed)
-}
-
-/// Was what remembers this generation made by a parent of this process?
-#[inline]
-pub(crate) fn is_inherited(generation: u32) -> bool {
-    // Relaxed: the child's only thread is the one that counted; others of it came after.
-    let now = word().load(Ordering::Relaxed);
-    now != generation && found_inherited(now)
-}
-
-#[cold]
-fn found_inherited(now: u32) -> bool {
-    if now == WIPED {
-        // The parent's locks go with the first use of what is the parent's.
-        prepare();
-    }
-    true
-}
-
-#[inline]
-fn word() -> &'static AtomicU32 {
-    // SYNC(fork-word): `arm` stores it. Relaxed: it is set before anything remembers a generation, and a
-    // thread that learns of that learns of this too.
-    // SAFETY: points to `GENERATION`, or to a page that is never unmapped (`wiped_page`).
-    unsafe { &*WORD.load(Ordering::Relaxed) }
-}
-
-/// Is this a child that was not made by the C library's `fork`, and that is not prepared? Then no lock of
-/// this module's may be waited for.
-pub(crate) fn is_unprepared() -> bool {
-    matches!(generation(), WIPED | PREPARING | SPOILED)
 }
 
 /// Makes of a child what `fork` would have made of it, as far as its parent's threads left the locks
@@ -192,7 +149,9 @@ fn lock() -> MutexGuard<'static, Vec<Held>> {
 pub(crate) fn arm() -> io::Result<()> {
     static ARMED: OnceLock<i32> = OnceLock::new();
     let code = *ARMED.get_or_init(|| {
-        if let Some(page) = os::wiped_page() {
+        // Nobody set it before.
+        let _ = PREPARE.set(prepare);
+        if let Some(page) = wiped_page() {
             page.store(GENERATION.load(Ordering::Relaxed), Ordering::Relaxed);
             // SYNC(fork-word): the page's generation comes before it.
             WORD.store(std::ptr::from_ref(page).cast_mut(), Ordering::Release);
@@ -256,89 +215,21 @@ unsafe extern "C" fn in_child() {
 /// In a child: lets go of all that is its parent's, and counts it as one.
 fn let_go(locks: Option<Locks>) {
     let Some((mut held, mut watcher)) = locks else { return };
-    let stand_in = os::open_nothing();
+    let spare = spare_descriptor().ok();
     for entry in held.iter() {
-        os::put_in_place_of(stand_in, entry.file);
+        // SAFETY: open, as who closes it takes it from the list under the same lock (`Kept::drop`); what
+        // it led to is the parent's (`is_inherited`).
+        unsafe { put_in_place_of(spare.as_ref(), entry.file) };
         // SAFETY: the entry's segment is mapped there (`Kept::open`; it is unlisted before it is
         // unmapped), it was shared memory, all of it atomics or checked bytes, so that zeros are as
         // good as anything; and no other thread looks at it.
-        unsafe { os::replace_by_empty_pages(entry.start, entry.length) };
+        unsafe { replace_by_empty_pages(entry.start, entry.length) };
     }
-    os::close_nothing(stand_in);
+    drop(spare);
     // Nothing is left to keep back: what comes under these numbers later is the child's own.
     held.clear();
     // Its thread stayed behind.
     watcher.forget_all();
     let generation = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
     word().store(generation, Ordering::Release);
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::segment::Mapping;
-    use crate::sync::AtomicU64;
-
-    /// The child's exit code says what it found; it does nothing that needs other threads.
-    fn in_a_child(look: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child looks at memory and ends, at once and past everything else.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let code = if look() { 0 } else { 1 };
-            // SAFETY: ends this process.
-            unsafe { libc::_exit(code) };
-        }
-        let mut status = 0;
-        // SAFETY: the child was made above; `status` is valid for the call.
-        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-        waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
-    }
-
-    /// It waited for a lock that nobody has in that process.
-    #[test]
-    fn a_child_that_fork_did_not_make_can_fork() {
-        let name = format!("shmipc.test.{:032x}", os::random_u128().unwrap());
-        let mapping = Mapping::create(&name, 4096, 0).unwrap();
-        mapping.unlink();
-        // The C library's own locks may have been taken by other tests' threads: then again.
-        let forked = (0..10).any(|_| {
-            let held = lock();
-            // SAFETY: makes a child as `fork` does, but that the C library does not know of it. The child
-            // forks and ends.
-            let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
-            if child == 0 {
-                // SAFETY: ends a child that waits.
-                unsafe { libc::alarm(2) };
-                // SAFETY: the child's child ends at once, and so does it.
-                let made = unsafe { libc::fork() };
-                // SAFETY: ends this process.
-                unsafe { libc::_exit(i32::from(made < 0)) };
-            }
-            drop(held);
-            let mut status = 0;
-            // SAFETY: the child was made above; `status` is valid for the call.
-            unsafe { libc::waitpid(child as libc::pid_t, &raw mut status, 0) };
-            libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
-        });
-        assert!(forked, "no child came out of `fork`");
-    }
-
-    #[test]
-    fn a_child_finds_empty_pages_and_no_locks_and_writes_to_nobody() {
-        let name = format!("shmipc.test.{:032x}", os::random_u128().unwrap());
-        let mapping = Mapping::create(&name, 8192, 0).unwrap();
-        mapping.unlink();
-        let word = mapping.place::<AtomicU64>(4096).unwrap();
-        // SAFETY: `place` checked the bounds; an atomic.
-        let word = unsafe { word.as_ref() };
-        word.store(7, Ordering::Relaxed);
-        let empty = in_a_child(|| {
-            let was = word.swap(9, Ordering::Relaxed);
-            was == 0 && mapping.is_inherited() && os::try_lock_byte(mapping.file(), 5).is_err()
-        });
-        assert!(empty);
-        assert!(!mapping.is_inherited());
-        assert_eq!(word.load(Ordering::Relaxed), 7, "the child wrote to its parent's pages");
-        assert!(os::try_lock_byte(mapping.file(), 5).unwrap());
-    }
 }

@@ -29,7 +29,7 @@ fn woken(result: libc::c_long) -> Woken {
 /// clock.
 #[cfg(not(loom))]
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) -> Woken {
-    let timeout = super::timespec(timeout);
+    let timeout = super::machine::timespec(timeout);
     // SAFETY: `word` and `timeout` are valid for the whole call. Without FUTEX_PRIVATE_FLAG the
     // kernel finds the word by its page, so other processes' wake-ups arrive. The other failures
     // (EAGAIN, EINTR) mean the same to the caller as a wake-up: look again.

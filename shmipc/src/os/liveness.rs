@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use crate::os;
+use super::lock;
 
 /// The byte whose lock says that the registry's server lives.
 pub(crate) const SERVER_BYTE: i64 = 0;
@@ -39,23 +39,23 @@ pub(crate) trait Locks {
 
 impl Locks for OwnedFd {
     fn try_lock(&self, byte: i64) -> io::Result<bool> {
-        os::try_lock_byte(self, byte)
+        lock::try_lock_byte(self, byte)
     }
 
     fn unlock(&self, byte: i64) -> io::Result<()> {
-        os::unlock_byte(self, byte)
+        lock::unlock_byte(self, byte)
     }
 
     fn is_locked(&self, byte: i64) -> io::Result<bool> {
-        os::is_byte_locked(self, byte)
+        lock::is_byte_locked(self, byte)
     }
 
     fn sign(&self, byte: i64) -> io::Result<()> {
-        os::sign_byte(self, byte)
+        lock::sign_byte(self, byte)
     }
 
     fn signer(&self, byte: i64) -> Option<u32> {
-        os::byte_signer(self, byte)
+        lock::byte_signer(self, byte)
     }
 }
 

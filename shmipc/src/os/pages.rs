@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 
 use shared_memory::Shmem;
 
-use crate::os;
-use crate::os::fork::Area;
+use super::fork::Area;
+use super::memory::{map_shared, unmap};
 
 /// Pages of a segment.
 pub(crate) enum Pages {
@@ -28,7 +28,7 @@ impl Pages {
     /// Maps all `length` bytes of a file.
     pub(crate) fn map(file: &OwnedFd, length: u64) -> io::Result<Self> {
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let start = os::map_shared(file, length)?;
+        let start = map_shared(file, length)?;
         Ok(Self::Opened(Opened { start, length }))
     }
 
@@ -61,6 +61,6 @@ impl Drop for Opened {
     fn drop(&mut self) {
         // SAFETY: mapped by `Pages::map`, with this length; whoever uses the memory keeps the mapping alive
         // (`Mapping`, which all of them share).
-        unsafe { os::unmap(self.start, self.length) };
+        unsafe { unmap(self.start, self.length) };
     }
 }

@@ -18,9 +18,12 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 
-use crate::os::{self, SignalsBlocked};
+use super::scheduling::{SignalsBlocked, reset_scheduling};
 use crate::panics;
-use crate::segment::options::LISTENER_STACK;
+
+/// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels of
+/// values that have 16 KiB each, unoptimised.
+pub(crate) const LISTENER_STACK: usize = 32 << 20;
 
 /// A thread's purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +110,7 @@ pub(crate) fn spawn(
     });
     drop(blocked);
     let thread = thread?;
-    os::reset_scheduling(&thread, !purpose.runs_handlers());
+    reset_scheduling(&thread, !purpose.runs_handlers());
     drop(go);
     match is_awaited.then(|| hooked.recv()) {
         Some(Ok(Err(text))) => {

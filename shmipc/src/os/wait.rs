@@ -24,7 +24,7 @@ pub(crate) const LEAST_SLEEP: Duration = Duration::from_millis(1);
 /// to one processor it may well wait for a peer on another. Where both are on the same one, a link
 /// does not spin either (`Link::spin_budget`).
 pub(crate) fn default_spin() -> Duration {
-    if crate::os::processors() > 1 { DEFAULT_SPIN } else { Duration::ZERO }
+    if super::machine::processors() > 1 { DEFAULT_SPIN } else { Duration::ZERO }
 }
 
 /// A deadline whose clock is first read when somebody has to wait.

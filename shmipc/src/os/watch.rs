@@ -11,8 +11,10 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::os;
-use crate::os::thread::{self, Hook, Purpose};
+use super::descriptor::close_forgotten;
+use super::ending::{self, open_pidfd};
+use super::generation::is_unprepared;
+use super::thread::{self, Hook, Purpose};
 use crate::sync::real::{Mutex, MutexGuard};
 
 /// Between two tries where the kernel cannot tell.
@@ -57,7 +59,7 @@ impl Watch {
         if pid == 0 || pid == std::process::id() {
             return None;
         }
-        let pidfd = Arc::new(os::open_pidfd(pid).ok()?);
+        let pidfd = Arc::new(open_pidfd(pid).ok()?);
         let mut watcher = lock();
         if watcher.changed.is_none() {
             watcher.changed = Some(start_thread(hook)?);
@@ -72,13 +74,13 @@ impl Watch {
     /// Is the process past its last instruction, though the kernel may not have told its end yet? Some
     /// ten microseconds: for who has waited in vain.
     pub(crate) fn is_ending(&self) -> bool {
-        os::is_ending(&self.pidfd)
+        ending::is_ending(&self.pidfd)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if crate::os::fork::is_unprepared() {
+        if is_unprepared() {
             // A parent's thread may hold the lock for ever.
             return;
         }
@@ -96,11 +98,11 @@ impl Watcher {
     /// For a forked child, which has the list and not the thread. Nothing is dropped: what the
     /// entries lead to may be in the middle of a change that another thread of the parent was making.
     pub(crate) fn forget_all(&mut self) {
-        for watched in &self.watched {
-            os::close_forgotten(watched.pidfd.as_raw_fd());
-        }
-        if let Some(changed) = &self.changed {
-            os::close_forgotten(changed.as_raw_fd());
+        let pidfds = self.watched.iter().map(|watched| watched.pidfd.as_raw_fd());
+        let changed = self.changed.iter().map(|changed| changed.as_raw_fd());
+        for file in pidfds.chain(changed) {
+            // SAFETY: open as long as its owner lives, which is forgotten below and never drops.
+            unsafe { close_forgotten(file) };
         }
         std::mem::forget(std::mem::take(&mut self.watched));
         std::mem::forget(self.changed.take());

@@ -22,10 +22,6 @@ pub(crate) const DEFAULT_MAX_QUEUED: usize = 4 << 20;
 /// Shared memory for each link where the user chose no limit.
 pub(crate) const DEFAULT_MAX_LINK_MEMORY: usize = 64 << 20;
 
-/// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels of
-/// values that have 16 KiB each, unoptimised.
-pub(crate) const LISTENER_STACK: usize = 32 << 20;
-
 pub(crate) fn check_ring_size(size: usize) -> Result<(), ConfigError> {
     let (minimum, maximum) = (MINIMUM_CAPACITY, MAXIMUM_CAPACITY);
     if size.is_power_of_two() && (minimum..=maximum).contains(&size) {

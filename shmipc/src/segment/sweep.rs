@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::{LAYOUT_VERSION, LINK_PREFIX, MAGIC, REGISTRY_PREFIX, is_named};
 use crate::os;
-use crate::os::fork;
+use crate::os::fork::unless_held;
+use crate::os::generation::generation;
 use crate::os::liveness::{self, CLEANER_BYTE};
 use crate::os::thread::{Hook, Purpose, spawn};
 
@@ -36,7 +37,7 @@ pub(crate) fn sweep(hook: Option<Hook>) {
     if look_at(&mut names, PATIENCE) {
         return;
     }
-    let own = fork::generation().wrapping_add(1);
+    let own = generation().wrapping_add(1);
     // Relaxed: it guards nothing but itself. A forked child has its own number, and no such thread.
     if GOES_ON.swap(own, Ordering::Relaxed) == own {
         return;
@@ -79,7 +80,7 @@ fn remove_if_dead(name: &str) -> io::Result<()> {
     let named = os::named_facts(name)?;
     if named.uid == os::effective_uid() {
         let is_old = named.modified.elapsed().is_ok_and(|age| age > AGE);
-        fork::unless_held(named.identity, || {
+        unless_held(named.identity, || {
             // As above.
             drop(examine(name, named.identity, is_old));
         });

@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::Server;
 use crate::error::{BindError, ConfigError, Refused};
 use crate::link::Manner;
-use crate::os::thread::Hook;
+use crate::os::thread::{Hook, LISTENER_STACK};
 use crate::os::wait;
 use crate::ring::MAXIMUM_CAPACITY;
 use crate::segment::admission::Admission;
 use crate::segment::doorbell::Doorbell;
 use crate::segment::options::{
     self, DEFAULT_DEADLINE, DEFAULT_MAX_LINK_MEMORY, DEFAULT_MAX_MESSAGE, DEFAULT_MAX_QUEUED,
-    DEFAULT_RING_SIZE, LISTENER_STACK,
+    DEFAULT_RING_SIZE,
 };
 use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
 use crate::typed::message::ShmMessage;

@@ -168,7 +168,7 @@ mod deaths {
 
     const SLEEPER: &str = "SHMIPC_TEST_SLEEPER";
     const TEST: &str =
-        "doorbell::event::deaths::a_ring_does_not_wait_for_a_sleeper_that_was_killed";
+        "segment::doorbell::event::deaths::a_ring_does_not_wait_for_a_sleeper_that_was_killed";
     const MARK: usize = 1024;
 
     fn bell(mapping: &Arc<Mapping>) -> EventBell {
