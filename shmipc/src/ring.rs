@@ -39,30 +39,16 @@ mod layout;
 mod producer;
 mod sink;
 mod small;
+mod violation;
 
 pub(crate) use buffer::{Assembly, FrameBuffer};
 pub(crate) use consumer::Consumer;
+pub(crate) use frame::Label;
 pub(crate) use layout::{Lane, LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
-pub(crate) use producer::{Label, Producer, Refused, consumer_waits, has_news, was_taken};
+pub(crate) use producer::{Producer, Refused, consumer_waits, has_news, was_taken};
 pub(crate) use sink::InPlace;
 pub(crate) use small::{SMALL_FRAME, SmallFrame};
-
-use crate::ring::frame::FrameError;
-
-/// What the other side of a lane wrote that no correct peer writes. Ends the link.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Violation {
-    #[error("position {found}, expected a multiple of 64 from {least} to {most}")]
-    Position { found: u64, least: u64, most: u64 },
-    #[error("a frame of {length} bytes at position {position}, where {available} are there")]
-    Length { length: u64, position: u64, available: u64 },
-    #[error("at position {position}: {error}")]
-    Frame { position: u64, error: FrameError },
-    #[error("{0}")]
-    Sequence(&'static str),
-    #[error("a message of {length} bytes, the link's maximum is {maximum}")]
-    TooLarge { length: u64, maximum: u64 },
-}
+pub(crate) use violation::Violation;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -17,6 +17,7 @@ use crate::segment::doorbell::Doorbell;
 use crate::segment::link::{BellId, LaneId, LinkFault, LinkOptions, LinkSegment, ServerIdentity};
 use crate::segment::name::{link_name, registry_name};
 use crate::segment::registry::{Registry, RegistryOptions, RegistryView};
+use crate::typed::message::protocol;
 
 /// A protocol of both kinds of messages.
 #[derive(Debug, Serialize, Deserialize, ShmMessage)]
@@ -55,7 +56,8 @@ thread_local! {
 
 fn bind() -> Option<Bound> {
     let name = format!("fuzz-{:032x}", crate::os::random_u128().ok()?);
-    let registry = Registry::bind::<Spoken>(&name, &OPTIONS, &Admission::SameUser).ok()?;
+    let registry =
+        Registry::bind(&name, protocol::<Spoken>(), &OPTIONS, &Admission::SameUser).ok()?;
     let name = registry_name(&name).ok()?;
     let file = open(&name)?;
     Some(Bound { name, registry, file })
@@ -95,7 +97,7 @@ fn attach_registry(bound: Option<&Bound>, choice: u8, script: &mut Script<'_>) {
     registry.publish();
     let length = bound.file.metadata().map_or(SLOTS_END, |facts| facts.len());
     patch(&bound.file, script, length);
-    if let Ok(view) = RegistryView::open::<Spoken>(&bound.name, effective_uid()) {
+    if let Ok(view) = RegistryView::open(&bound.name, effective_uid(), protocol::<Spoken>()) {
         assert!(view.is_alive());
         // The other kind runs the system's code on that memory: its peer is trusted, as its docs say.
         let rings = view.options().doorbell == Doorbell::Futex;
@@ -113,7 +115,7 @@ fn attach_registry(bound: Option<&Bound>, choice: u8, script: &mut Script<'_>) {
     serve(registry);
     registry.publish();
     assert!(
-        RegistryView::open::<Spoken>(&bound.name, effective_uid()).is_ok(),
+        RegistryView::open(&bound.name, effective_uid(), protocol::<Spoken>()).is_ok(),
         "the registry was not mended"
     );
 }

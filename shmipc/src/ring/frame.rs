@@ -213,6 +213,26 @@ pub(crate) const fn frame_length(payload_length: u64) -> u64 {
     (HEADER_LENGTH as u64 + payload_length).next_multiple_of(FRAME_ALIGNMENT as u64)
 }
 
+/// What a frame says besides its payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Label {
+    pub(crate) kind: Kind,
+    pub(crate) flags: u8,
+    pub(crate) call_id: u32,
+}
+
+impl Label {
+    #[inline]
+    pub(crate) const fn new(kind: Kind, call_id: u32) -> Self {
+        Self { kind, flags: 0, call_id }
+    }
+
+    pub(super) const fn header(self, length: u32) -> Header {
+        let Self { kind, flags, call_id } = self;
+        Header { length, kind, flags, call_id }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,12 @@
 //! The writing end of a lane.
 
+use super::frame::{
+    self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, Label, frame_length,
+};
 use super::sink::{InPlace, RingSink};
 use super::small::{SMALL_FRAME, SmallFrame};
 use super::{Lane, Violation};
 use crate::codec::Sink;
-use crate::ring::frame::{
-    self, Checksums, FRAME_ALIGNMENT, HEADER_LENGTH, Header, Kind, frame_length,
-};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 /// Bytes behind what is published in which places of headers are cleared in advance.
@@ -32,26 +32,6 @@ pub(crate) struct Producer {
     largest_frame: u64,
     /// Payload bytes of the last frame that was no small one: the next is likely to have as many.
     likely: usize,
-}
-
-/// What a frame says besides its payload.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Label {
-    pub(crate) kind: Kind,
-    pub(crate) flags: u8,
-    pub(crate) call_id: u32,
-}
-
-impl Label {
-    #[inline]
-    pub(crate) const fn new(kind: Kind, call_id: u32) -> Self {
-        Self { kind, flags: 0, call_id }
-    }
-
-    pub(super) const fn header(self, length: u32) -> Header {
-        let Self { kind, flags, call_id } = self;
-        Header { length, kind, flags, call_id }
-    }
 }
 
 /// Why no frame was written. The lane is as it was.

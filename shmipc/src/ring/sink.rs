@@ -1,7 +1,7 @@
 //! Where a producer's payload goes: straight into the ring.
 
 use super::Lane;
-use super::producer::Label;
+use super::frame::Label;
 use crate::codec::Sink;
 use crate::ring::foreign::Place;
 use crate::ring::frame::{Checksums, HEADER_LENGTH, Header};

@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::SegmentError;
+use super::error::SegmentError;
 use crate::os::{self, FileFacts};
 
 const VERSION: u32 = 2;

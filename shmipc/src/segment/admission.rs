@@ -3,8 +3,9 @@
 use crate::error::ConfigError;
 use crate::os::FileFacts;
 use crate::segment::access::Access;
+use crate::segment::error::SegmentError;
+use crate::segment::mapping::Candidate;
 use crate::segment::options;
-use crate::segment::{Candidate, SegmentError};
 
 /// Most users in a list: the kernel's limit for an access list is 64 KiB, this stays far below.
 const MAXIMUM_USERS: usize = 1024;

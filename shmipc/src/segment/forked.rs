@@ -2,7 +2,7 @@
 
 use nix::libc;
 
-use super::Mapping;
+use super::mapping::Mapping;
 use crate::os;
 use crate::os::fork::unless_held;
 use crate::sync::{AtomicU64, Ordering};

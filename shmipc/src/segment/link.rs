@@ -7,7 +7,9 @@ mod modelled;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::{Candidate, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError, constant};
+use super::error::SegmentError;
+use super::layout::{LAYOUT_VERSION, MAGIC, PAGE, constant};
+use super::mapping::{Candidate, Mapping};
 use crate::os::FileFacts;
 use crate::os::liveness::{
     self, CLIENT_PID_BYTE, LINK_CLIENT_BYTE, LINK_SERVER_BYTE, SERVER_PID_BYTE,

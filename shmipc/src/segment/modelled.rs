@@ -5,7 +5,8 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
-use super::{Candidate, SegmentError};
+use super::error::SegmentError;
+use super::mapping::Candidate;
 use crate::os::FileFacts;
 use crate::os::liveness::Locks;
 use crate::ring::foreign::Place;

@@ -1,7 +1,11 @@
 //! Servers' names, and the names of the segments that belong to them.
 
 use crate::error::NameError;
-use crate::segment::{LINK_PREFIX, REGISTRY_PREFIX};
+
+/// Prefix of registries' names.
+pub(crate) const REGISTRY_PREFIX: &str = "shmipc.r.";
+/// Prefix of links' names.
+pub(crate) const LINK_PREFIX: &str = "shmipc.l.";
 
 /// Longest server name in bytes: with the prefix it stays far below what file systems allow (255).
 pub(crate) const MAXIMUM_NAME_LENGTH: usize = 128;

@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{LAYOUT_VERSION, LINK_PREFIX, MAGIC, REGISTRY_PREFIX, is_named};
+use super::layout::{LAYOUT_VERSION, MAGIC};
+use super::mapping::is_named;
+use super::name::{LINK_PREFIX, REGISTRY_PREFIX};
 use crate::os;
 use crate::os::fork::unless_held;
 use crate::os::generation::generation;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::codec::DecodeError;
 use crate::error::{CallError, Departure, SendError};
+use crate::segment::registry::{Protocol, Schema};
 use crate::typed::context::Context;
 use crate::typed::dispatch::{Responded, Responder};
 
@@ -169,6 +170,23 @@ impl ShmMessage for NoEvents {
 
     fn respond(reply: NoEvents, _variant: u32, _responder: Responder<'_>) -> Responded {
         match reply {}
+    }
+}
+
+/// The protocol as registries know it.
+pub(crate) fn protocol<P: ShmMessage>() -> Protocol {
+    Protocol { fingerprint: P::FINGERPRINT, schema: schema::<P> }
+}
+
+fn schema<P: ShmMessage>() -> Schema {
+    let list = |variants: &[Variant]| {
+        variants.iter().map(|variant| (variant.name.into(), variant.fingerprint)).collect()
+    };
+    Schema {
+        protocol: P::NAME.into(),
+        variants: list(P::VARIANTS),
+        events: P::Events::NAME.into(),
+        event_variants: list(<P::Events as ShmMessage>::VARIANTS),
     }
 }
 

@@ -3,7 +3,6 @@
 //! `sigwait`, as many programs do that want to end in good order.
 
 use std::error::Error;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -22,15 +21,16 @@ fn main() -> Outcome {
     let [role, name, manners @ ..] = arguments.as_slice() else {
         return Err("which role, and which name?".into());
     };
-    // A thread that gives the threads it starts something to take over, and ends.
-    let (told, started) = mpsc::channel();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let begun = manners.iter().try_for_each(|manner| behave(manner));
-            told.send(begun.and_then(|()| start(role, name)))
+    // A thread that gives the threads it starts something to take over, and ends. Joined, not only waited
+    // for as a scope does: until it has gone it blocks no signal.
+    let begun = thread::scope(|scope| {
+        let starter = scope.spawn(|| {
+            manners.iter().try_for_each(|manner| behave(manner))?;
+            start(role, name)
         });
+        starter.join()
     });
-    let _role = started.recv()??;
+    let _role = begun.map_err(|_| "the starter panicked")??;
     let mut end = SigSet::empty();
     end.add(Signal::SIGTERM);
     end.thread_block()?;

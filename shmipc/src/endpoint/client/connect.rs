@@ -15,7 +15,7 @@ use crate::segment::link::{BellId, LinkOptions, LinkSegment, memory_for};
 use crate::segment::name::registry_name;
 use crate::segment::registry::{Obstacle, RegistryView, SlotClaim};
 use crate::segment::{MAGIC, SegmentError};
-use crate::typed::message::ShmMessage;
+use crate::typed::message::{ShmMessage, protocol};
 
 /// Pauses between two looks for a server that is not there: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(20));
@@ -90,7 +90,7 @@ fn attempt<P: ShmMessage>(
     segment_name: &str,
     deadline: &mut Deadline,
 ) -> Result<(Arc<Link>, Inbound), Setback> {
-    let view = RegistryView::open::<P>(segment_name, wanted.server_uid)
+    let view = RegistryView::open(segment_name, wanted.server_uid, protocol::<P>())
         .map_err(|obstacle| setback::<P>(wanted, obstacle))?;
     let view = Arc::new(view);
     crate::step::reach("connect.attached");

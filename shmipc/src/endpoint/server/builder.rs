@@ -17,7 +17,7 @@ use crate::segment::options::{
     DEFAULT_RING_SIZE,
 };
 use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
-use crate::typed::message::ShmMessage;
+use crate::typed::message::{ShmMessage, protocol};
 
 /// Links that a server takes where the user chose no limit.
 const DEFAULT_MAX_LINKS: usize = 256;
@@ -270,8 +270,12 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// another user has it, or shared memory is full.
     pub fn bind(self) -> Result<Server<P>, BindError> {
         self.check()?;
-        let registry =
-            Registry::bind::<P>(&self.name, &self.settings.registry, &self.settings.admission)?;
+        let registry = Registry::bind(
+            &self.name,
+            protocol::<P>(),
+            &self.settings.registry,
+            &self.settings.admission,
+        )?;
         crate::segment::sweep(self.settings.hook.clone());
         Ok(Server {
             registry,

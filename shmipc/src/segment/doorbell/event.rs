@@ -164,7 +164,8 @@ mod deaths {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::segment::{Mapping, PAGE};
+    use crate::segment::layout::PAGE;
+    use crate::segment::mapping::Mapping;
 
     const SLEEPER: &str = "SHMIPC_TEST_SLEEPER";
     const TEST: &str =

@@ -10,11 +10,11 @@
 //! 4096  the lanes' rings, in the lanes' order
 //! ```
 
-use super::super::{LAYOUT_VERSION, MAGIC, PAGE, constant};
 use super::{LaneId, LinkFault};
 use crate::ring::frame::Checksums;
 use crate::ring::{LaneControl, MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::segment::doorbell::{BellMemory, Doorbell};
+use crate::segment::layout::{LAYOUT_VERSION, MAGIC, PAGE, constant};
 use crate::segment::options::check_max_message;
 use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
 

@@ -6,34 +6,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::stale::{remove_link_name, remove_stale};
-use super::*;
+use super::memory::{FLAG_CHECKSUMS, RegistryMemory, SCHEMA_OFFSET};
+use super::schema::{MAXIMUM_SCHEMA, Protocol, RegistryOptions, Schema};
+use super::stale::{bind_error, remove_link_name, remove_stale};
 use crate::codec;
-use crate::error::{BindError, Limit};
+use crate::error::BindError;
 use crate::os;
 use crate::os::liveness::{self, SERVER_BYTE};
 use crate::segment::admission::Admission;
-use crate::segment::doorbell::{Bell, Doorbell};
+use crate::segment::doorbell::Bell;
+use crate::segment::error::SegmentError;
+use crate::segment::layout::{LAYOUT_VERSION, MAGIC, PAGE};
+use crate::segment::mapping::Mapping;
 use crate::segment::name::registry_name;
-use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, PAGE, SegmentError};
-use crate::sync::{Fault, Ordering, broken, fence};
+use crate::segment::sweep::is_single_and_finished;
+use crate::sync::Ordering;
 
 /// How long several processes that bind one name at the same time may get in each other's way.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait for the end of a server that is dead: its memory is freed, or its core written.
 const ENDING_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What a server tells its clients in its registry.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RegistryOptions {
-    pub(crate) doorbell: Doorbell,
-    pub(crate) checksums: bool,
-    pub(crate) max_message: usize,
-    pub(crate) message_ring: usize,
-    pub(crate) reply_ring: usize,
-    pub(crate) max_links: usize,
-}
 
 /// A registry as its server has it. Dropping it gives the name free.
 pub(crate) struct Registry {
@@ -63,8 +56,9 @@ unsafe impl Sync for Registry {}
 
 impl Registry {
     /// Takes the name: makes the registry, or takes over what a dead server left.
-    pub(crate) fn bind<P: ShmMessage>(
+    pub(crate) fn bind(
         name: &str,
+        protocol: Protocol,
         options: &RegistryOptions,
         admission: &Admission,
     ) -> Result<Self, BindError> {
@@ -73,12 +67,12 @@ impl Registry {
             name: name.into(),
             segment_name,
             options: *options,
-            fingerprint: P::FINGERPRINT,
+            fingerprint: protocol.fingerprint,
             // Tells two servers of one name apart, for whoever looks from outside.
             generation: os::random_u128().unwrap_or(0) as u64,
             // Zero is none.
             admitted_group: admission.group().map_or(0, |gid| u64::from(gid) + 1),
-            schema: encode_schema::<P>()?,
+            schema: encode_schema(&(protocol.schema)())?,
         };
         Self::take(Arc::new(told), admission, BIND_PATIENCE)
     }
@@ -216,7 +210,7 @@ impl Registry {
     /// Does the name lead to what a server made under it, and finished? What has a second name may be
     /// any server's: somebody who is admitted to it may have given it this one.
     pub(crate) fn is_name_anothers(&self) -> bool {
-        segment::is_single_and_finished(&self.told.segment_name).unwrap_or(false)
+        is_single_and_finished(&self.told.segment_name).unwrap_or(false)
     }
 
     /// The server's name.
@@ -243,45 +237,6 @@ impl Registry {
     /// The doorbell that wakes the listener.
     pub(crate) fn bell(&self) -> &Bell {
         &self.bell
-    }
-
-    /// Is anything ready? One load, for the spinning listener.
-    #[inline]
-    pub(crate) fn has_ready(&self) -> bool {
-        self.memory().ready_summary.load(Ordering::Relaxed) != 0
-    }
-
-    /// Takes all ready bits: calls `link` with the index of each link that wants to be looked at.
-    /// Tells whether a slot was made ready too.
-    pub(crate) fn take_ready(&self, mut link: impl FnMut(usize)) -> bool {
-        let memory = self.memory();
-        // SYNC(ready): what the client published before it set its bit is visible after this.
-        let summary = memory.ready_summary.swap(0, Ordering::Acquire);
-        for word in (0..READY_WORDS).filter(|word| summary & (1 << word) != 0) {
-            let mut bits = memory.ready[word].swap(0, Ordering::Acquire);
-            while bits != 0 {
-                link(word * 64 + bits.trailing_zeros() as usize);
-                bits &= bits - 1;
-            }
-        }
-        summary & HAND_OVER_BIT != 0
-    }
-
-    /// Says that the listener is about to sleep. Look for ready bits once more after this.
-    pub(crate) fn announce_wait(&self) {
-        self.memory().listener_waits.store(1, Ordering::Relaxed);
-        // SYNC(listener-waits): orders the store before the look at the ready bits that follows.
-        fence(Ordering::SeqCst);
-    }
-
-    /// Takes [`announce_wait`](Self::announce_wait) back.
-    pub(crate) fn withdraw_wait(&self) {
-        self.memory().listener_waits.store(0, Ordering::Relaxed);
-    }
-
-    /// Has the listener look at a link, from another thread of the server.
-    pub(crate) fn mark_ready(&self, index: usize) {
-        mark_ready(self.memory(), &self.bell, index);
     }
 }
 
@@ -316,61 +271,11 @@ impl Drop for Registry {
     }
 }
 
-/// Sets a link's ready bit and wakes the listener if it sleeps.
-pub(super) fn mark_ready(memory: &RegistryMemory, bell: &Bell, index: usize) {
-    let (word, bit) = (index / 64, index % 64);
-    if let Some(ready) = memory.ready.get(word).filter(|_| word < READY_WORDS) {
-        if broken(Fault::SummaryFirst) {
-            summon(memory, bell, 1 << word);
-        }
-        // SYNC(ready): what this side published before is visible to who takes the bit.
-        ready.fetch_or(1 << bit, Ordering::Release);
-        crate::step::reach("ring.marked");
-        if !broken(Fault::SummaryFirst) {
-            summon(memory, bell, 1 << word);
-        }
-    }
-}
-
-/// Sets a bit of the summary and wakes the listener if it sleeps.
-pub(super) fn summon(memory: &RegistryMemory, bell: &Bell, summary_bit: u64) {
-    memory.ready_summary.fetch_or(summary_bit, Ordering::Release);
-    // SYNC(listener-waits): orders the bit before the load.
-    fence(Ordering::SeqCst);
-    if memory.listener_waits.load(Ordering::Relaxed) != 0 {
-        bell.ring();
-    }
-}
-
-fn encode_schema<P: ShmMessage>() -> Result<Vec<u8>, BindError> {
+fn encode_schema(schema: &Schema) -> Result<Vec<u8>, BindError> {
     let mut bytes = Vec::new();
-    codec::encode_to_vec(&Schema::of::<P>(), &mut bytes, MAXIMUM_SCHEMA).map_err(|_| {
-        BindError::System {
-            action: "describe the protocol: its variants' names are longer than a mebibyte",
-            source: io::ErrorKind::InvalidInput.into(),
-        }
+    codec::encode_to_vec(schema, &mut bytes, MAXIMUM_SCHEMA).map_err(|_| BindError::System {
+        action: "describe the protocol: its variants' names are longer than a mebibyte",
+        source: io::ErrorKind::InvalidInput.into(),
     })?;
     Ok(bytes)
-}
-
-pub(super) fn bind_error(name: &str, error: SegmentError) -> BindError {
-    match error {
-        SegmentError::OtherUser { uid } => {
-            BindError::OtherUser { name: name.into(), uid, own_uid: os::effective_uid() }
-        }
-        SegmentError::NoRoom { needed, available } => BindError::NoRoom { needed, available },
-        SegmentError::System { action, source } => match Limit::of(&source) {
-            Some(limit) => BindError::Limit { action, limit, source },
-            None => BindError::System { action, source },
-        },
-        SegmentError::Missing
-        | SegmentError::Exists
-        | SegmentError::Changed
-        | SegmentError::OpenToOthers { .. }
-        | SegmentError::Unreserved { .. }
-        | SegmentError::Truncated { .. } => BindError::System {
-            action: "take the name: its segment changes all the time",
-            source: io::ErrorKind::ResourceBusy.into(),
-        },
-    }
 }

@@ -3,9 +3,13 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::*;
-use crate::segment::Mapping;
-use crate::segment::doorbell::{Bell, Doorbell};
+use super::bind::Registry;
+use super::memory::{RegistryMemory, Slot};
+use super::schema::RegistryOptions;
+use super::view::RegistryView;
+use crate::segment::doorbell::{Bell, BellMemory, Doorbell};
+use crate::segment::mapping::Mapping;
+use crate::sync::{AtomicU32, AtomicU64, Isolated};
 
 /// Both sides of a registry: the server's, a client's.
 pub(crate) fn private() -> (Registry, RegistryView) {

@@ -1,10 +1,11 @@
 //! The server's side of the hand-over slots.
 
 use super::bind::Registry;
-use super::stale::remove_link_name;
-use super::{
-    ANSWER_ACCEPTED, HAND_OVER_BIT, Offer, REQUEST_NONE, REQUEST_READY, SLOTS, bind, join, split,
+use super::memory::{
+    ANSWER_ACCEPTED, HAND_OVER_BIT, Offer, REQUEST_NONE, REQUEST_READY, SLOTS, join, split,
 };
+use super::ready::summon;
+use super::stale::remove_link_name;
 use crate::error::Refusal;
 use crate::os::liveness::{self, FIRST_SLOT_BYTE};
 use crate::sync::{Fault, Ordering, broken, fence};
@@ -43,7 +44,7 @@ impl Registry {
 
     /// Has the listener look for offers, from another thread of the server.
     pub(crate) fn call_for_offers(&self) {
-        bind::summon(self.memory(), self.bell(), HAND_OVER_BIT);
+        summon(self.memory(), self.bell(), HAND_OVER_BIT);
     }
 
     /// Frees the slots of claimers that died, and removes the links' names that they left.

@@ -5,13 +5,14 @@ use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::bind::bind_error;
-use super::{REQUEST_CLAIMED, REQUEST_READY, RegistryMemory, Slot, join};
-use crate::error::BindError;
+use super::memory::{REQUEST_CLAIMED, REQUEST_READY, RegistryMemory, Slot, join};
+use crate::error::{BindError, Limit};
 use crate::os;
 use crate::os::liveness::{self, CLEANER_BYTE, SERVER_BYTE};
+use crate::segment::error::SegmentError;
+use crate::segment::layout::{LAYOUT_VERSION, MAGIC};
+use crate::segment::mapping::{Mapping, is_named, of_user};
 use crate::segment::name::link_name;
-use crate::segment::{self, LAYOUT_VERSION, MAGIC, Mapping, SegmentError, of_user};
 use crate::sync::Ordering;
 
 /// Tries to take the lock of a name before it counts as served.
@@ -52,7 +53,7 @@ pub(super) fn remove_stale(
     if facts.uid != own {
         return Err(bind_error(name, SegmentError::OtherUser { uid: facts.uid }));
     }
-    let is_still_named = || segment::is_named(segment_name, facts.identity).unwrap_or(false);
+    let is_still_named = || is_named(segment_name, facts.identity).unwrap_or(false);
     if !claim_from_the_dead(name, &file, is_still_named, patience)? {
         return Ok(());
     }
@@ -152,5 +153,27 @@ fn pid_in(file: &OwnedFd) -> u32 {
     match os::read_at(file, &mut bytes, offset) {
         Ok(()) => u32::from_ne_bytes(bytes),
         Err(_) => 0,
+    }
+}
+
+pub(super) fn bind_error(name: &str, error: SegmentError) -> BindError {
+    match error {
+        SegmentError::OtherUser { uid } => {
+            BindError::OtherUser { name: name.into(), uid, own_uid: os::effective_uid() }
+        }
+        SegmentError::NoRoom { needed, available } => BindError::NoRoom { needed, available },
+        SegmentError::System { action, source } => match Limit::of(&source) {
+            Some(limit) => BindError::Limit { action, limit, source },
+            None => BindError::System { action, source },
+        },
+        SegmentError::Missing
+        | SegmentError::Exists
+        | SegmentError::Changed
+        | SegmentError::OpenToOthers { .. }
+        | SegmentError::Unreserved { .. }
+        | SegmentError::Truncated { .. } => BindError::System {
+            action: "take the name: its segment changes all the time",
+            source: io::ErrorKind::ResourceBusy.into(),
+        },
     }
 }

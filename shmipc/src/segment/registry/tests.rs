@@ -3,14 +3,16 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use super::memory::{RegistryMemory, Slot};
 use super::*;
 use crate::os::liveness::{self, SERVER_BYTE};
 use crate::ring::MINIMUM_CAPACITY;
 use crate::segment::admission::Admission;
 use crate::segment::doorbell::Doorbell;
+use crate::segment::error::SegmentError;
+use crate::segment::mapping::Mapping;
 use crate::segment::name::registry_name;
-use crate::segment::{Mapping, SegmentError};
-use crate::typed::message::NoEvents;
+use crate::typed::message::{NoEvents, protocol};
 
 fn bind(name: &str) -> Registry {
     let options = RegistryOptions {
@@ -21,7 +23,8 @@ fn bind(name: &str) -> Registry {
         reply_ring: MINIMUM_CAPACITY,
         max_links: 1,
     };
-    Registry::bind::<NoEvents>(name, &options, &Admission::SameUser).expect("nobody has the name")
+    Registry::bind(name, protocol::<NoEvents>(), &options, &Admission::SameUser)
+        .expect("nobody has the name")
 }
 
 /// The threads of one client share its descriptor, and so the lock on it: the first one to be through
@@ -35,7 +38,7 @@ fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
     let segment_name = registry_name(&name).unwrap();
     for round in 0..300 {
         let dead = bind(&name);
-        let Ok(view) = RegistryView::open::<NoEvents>(&segment_name, uid) else {
+        let Ok(view) = RegistryView::open(&segment_name, uid, protocol::<NoEvents>()) else {
             panic!("no view")
         };
         let view = Arc::new(view);

@@ -4,19 +4,25 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::bind::{mark_ready, summon};
+use super::memory::{
+    ANSWER_ACCEPTED, FLAG_CHECKSUMS, HAND_OVER_BIT, REQUEST_CLAIMED, REQUEST_NONE, REQUEST_READY,
+    RegistryMemory, SCHEMA_OFFSET, Slot, join, split,
+};
+use super::ready::{mark_ready, summon};
+use super::schema::{MAXIMUM_SCHEMA, Protocol, RegistryOptions, Schema};
 use super::stale::{remove_link_name, remove_stale_mapping};
-use super::*;
 use crate::codec;
 use crate::error::{Difference, Refusal};
 use crate::os;
 use crate::os::liveness::{self, FIRST_SLOT_BYTE, SERVER_BYTE};
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 use crate::segment::doorbell::{Bell, Doorbell};
+use crate::segment::error::SegmentError;
+use crate::segment::layout::{LAYOUT_VERSION, MAGIC, constant};
 use crate::segment::link::ServerIdentity;
+use crate::segment::mapping::{Mapping, of_user};
 use crate::segment::options;
-use crate::segment::{LAYOUT_VERSION, MAGIC, Mapping, SegmentError, constant, of_user};
-use crate::sync::{Fault, Ordering, broken, fence};
+use crate::sync::{AtomicU64, Fault, Ordering, broken, fence};
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
@@ -58,10 +64,11 @@ unsafe impl Send for RegistryView {}
 unsafe impl Sync for RegistryView {}
 
 impl RegistryView {
-    /// Attaches in stages and checks that the server speaks `P`.
-    pub(crate) fn open<P: ShmMessage>(
+    /// Attaches in stages and checks that the server speaks this protocol.
+    pub(crate) fn open(
         segment_name: &str,
         trusted_uid: u32,
+        protocol: Protocol,
     ) -> Result<Self, Obstacle> {
         let mapping = Arc::new(attach(segment_name, trusted_uid)?);
         let missing = Obstacle::Missing;
@@ -79,7 +86,7 @@ impl RegistryView {
             return Err(Obstacle::Damaged { what: what.into() });
         }
         check_stage(&mapping, words)?;
-        check_protocol::<P>(&mapping, words)?;
+        check_protocol(&mapping, words, protocol)?;
         let options = read_options(words)?;
         // Where others than its own user may connect, a server rings by futex: the system's own code
         // must not run on memory that another user can write, whoever made it.
@@ -269,16 +276,17 @@ fn check_stage(mapping: &Mapping, words: &RegistryMemory) -> Result<(), Obstacle
     Ok(())
 }
 
-fn check_protocol<P: ShmMessage>(
+fn check_protocol(
     mapping: &Mapping,
     words: &RegistryMemory,
+    protocol: Protocol,
 ) -> Result<(), Obstacle> {
     let found = read_schema(mapping, words)?;
-    let ours = Schema::of::<P>();
+    let ours = (protocol.schema)();
     if found.protocol != ours.protocol {
         return Err(Obstacle::OtherProtocol { found: found.protocol });
     }
-    if constant(&words.fingerprint) == P::FINGERPRINT {
+    if constant(&words.fingerprint) == protocol.fingerprint {
         return Ok(());
     }
     let mut differences = differences(&ours.variants, &found.variants);
