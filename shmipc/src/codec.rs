@@ -20,33 +20,9 @@ use bincode::config::{self, Config};
 use bincode::enc::write::Writer;
 use serde::{Deserialize, Serialize};
 
-use crate::error::debug_is_the_sentence;
+use crate::error::{DecodeError, EncodeError};
 use bounded::{Bounded, Budget};
 use counted::{Depth, Value};
-
-debug_is_the_sentence!(EncodeError, DecodeError);
-
-/// A value could not be encoded; the text says why, or is its `Serialize`'s own.
-#[derive(thiserror::Error)]
-#[error("{0}")]
-pub struct EncodeError(String);
-
-impl EncodeError {
-    pub(crate) fn ended_early() -> Self {
-        Self("the value ended its own encoding early".into())
-    }
-}
-
-/// Bytes could not be decoded as the type asked for; the text says why, or is its `Deserialize`'s own.
-#[derive(thiserror::Error)]
-#[error("{0}")]
-pub struct DecodeError(String);
-
-impl DecodeError {
-    pub(crate) fn message(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
 
 /// Where encoded bytes go.
 pub(crate) trait Sink {
@@ -73,7 +49,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     match bincode::serde::encode_into_writer(&value, SinkWriter(sink), config::legacy()) {
         Ok(()) => Ok(()),
         Err(bincode::error::EncodeError::UnexpectedEnd) => Err(EncodeFailure::Full),
-        Err(other) => Err(EncodeFailure::Value(EncodeError(words::of_encoding(other)))),
+        Err(other) => Err(EncodeFailure::Value(EncodeError::message(words::of_encoding(other)))),
     }
 }
 
@@ -178,11 +154,14 @@ fn decode_within<'m, T: Deserialize<'m>, C: Config>(
     let budget = Budget::new(bytes.len());
     let seed = Bounded::new(PhantomData::<T>, &budget);
     let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)
-        .map_err(|error| DecodeError(words::of_decoding(error)))?;
+        .map_err(|error| DecodeError::message(words::of_decoding(error)))?;
     if used == bytes.len() {
         Ok(value)
     } else {
-        Err(DecodeError(format!("{} bytes are left over after {used}", bytes.len() - used)))
+        Err(DecodeError::message(format!(
+            "{} bytes are left over after {used}",
+            bytes.len() - used
+        )))
     }
 }
 

@@ -4,5 +4,5 @@ pub(crate) mod client;
 pub(crate) mod server;
 pub(crate) mod session;
 
-pub use client::{Client, ClientBuilder};
-pub use server::{BackPressure, Broadcast, Running, Server, ServerBuilder, ServerHandle};
+pub use client::ClientBuilder;
+pub use server::{BackPressure, Running, Server, ServerBuilder};

@@ -62,6 +62,7 @@
 
 mod attach;
 mod call;
+mod coding;
 mod config;
 mod limit;
 mod refusal;
@@ -72,8 +73,10 @@ pub(crate) mod told;
 
 pub use attach::{BindError, ConnectError, Difference, ServeError};
 pub use call::{CallError, Outcome, Rejection};
+#[doc(no_inline)]
+pub use coding::{DecodeError, EncodeError};
 pub use config::{ConfigError, NameError};
 pub use limit::Limit;
 pub use refusal::{Refusal, Refused};
 pub use send::{Departure, SendAllError, SendError};
-pub(crate) use told::{chain, debug_is_the_sentence};
+pub(crate) use told::chain;

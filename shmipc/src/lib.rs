@@ -148,18 +148,19 @@ pub mod step;
 mod sync;
 mod typed;
 
-pub use codec::{DecodeError, EncodeError};
-pub use endpoint::{
-    BackPressure, Broadcast, Client, ClientBuilder, Running, Server, ServerBuilder, ServerHandle,
-};
+pub use endpoint::{BackPressure, ClientBuilder, Running, Server, ServerBuilder};
 #[doc(inline)]
 pub use error::{
-    BindError, CallError, ConfigError, ConnectError, Departure, Difference, Limit, NameError,
-    Outcome, Refusal, Refused, Rejection, SendAllError, SendError, ServeError,
+    BindError, CallError, ConfigError, ConnectError, DecodeError, Departure, Difference,
+    EncodeError, Limit, NameError, Outcome, Refusal, Refused, Rejection, SendAllError, SendError,
+    ServeError,
 };
 pub use segment::{Admission, Doorbell};
 pub use shmipc_derive::ShmMessage;
-pub use typed::{Caller, Context, Dispatch, Local, NoEvents, Peer, ShmMessage, Variant};
+pub use typed::{
+    Broadcast, Caller, Client, Context, Dispatch, Local, NoEvents, Peer, ServerHandle, ShmMessage,
+    Variant,
+};
 
 /// The README's programs, compiled.
 #[cfg(doctest)]
@@ -169,7 +170,8 @@ struct Readme;
 /// What the derive's output needs. Not for use by hand: anything here may change at any time.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::codec::DecodeError;
-    pub use crate::typed::dispatch::{Responded, Responder, decode_reply, unknown_variant};
-    pub use crate::typed::message::Dispatch;
+    pub use crate::error::DecodeError;
+    pub use crate::link::responder::{Responded, Responder};
+    pub use crate::typed::Dispatch;
+    pub use crate::typed::message::{decode_reply, unknown_variant};
 }

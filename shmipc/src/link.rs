@@ -6,6 +6,7 @@ mod end;
 pub(crate) mod inbound;
 pub(crate) mod nesting;
 pub(crate) mod outbound;
+pub(crate) mod responder;
 mod send;
 
 use std::sync::{Arc, Weak};

@@ -3,7 +3,7 @@
 //!
 //! | face | what it promises |
 //! |---|---|
-//! | [`file`] | shared files by name: opened without waiting, identified, reserved so that touching them cannot fail |
+//! | [`mod@file`] | shared files by name: opened without waiting, identified, reserved so that touching them cannot fail |
 //! | [`pages`], [`memory`] | a file's bytes as memory, of the very file that was checked |
 //! | [`lock`], [`liveness`] | a lock that ends with its holder, however that ends |
 //! | [`futex`] | a word to sleep on, and to be woken by |

@@ -2,7 +2,6 @@
 
 mod builder;
 mod doors;
-mod handle;
 mod listener;
 #[cfg(all(test, loom))]
 pub(crate) mod modelled;
@@ -10,7 +9,6 @@ mod refusal;
 mod running;
 
 pub use builder::{BackPressure, ServerBuilder};
-pub use handle::{Broadcast, ServerHandle};
 pub use running::Running;
 
 use std::fmt;
@@ -20,10 +18,10 @@ use std::sync::Arc;
 use crate::error::{BindError, ServeError};
 use crate::segment::registry::Registry;
 use crate::typed::context::Context;
-use crate::typed::dispatch::{FnService, HandlerService, Service};
-use crate::typed::message::{Dispatch, ShmMessage};
-use builder::{OnRefused, Settings};
-use handle::Shared;
+use crate::typed::dispatch::{Dispatch, FnService, HandlerService, Service};
+use crate::typed::message::ShmMessage;
+use crate::typed::server::{ServerHandle, Settings, Shared};
+use builder::OnRefused;
 
 /// A server that has its name and does not serve yet: [`serve`](Self::serve) makes it a [`Running`] one,
 /// which can be joined and stopped. Clients that connect meanwhile wait.

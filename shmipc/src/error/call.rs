@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::codec::DecodeError;
+use super::coding::DecodeError;
 
 use super::told::{Told, debug_is_the_sentence};
 use super::{Departure, SendError};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::coding::EncodeError;
 use super::told::{Told, debug_is_the_sentence};
-use crate::codec::EncodeError;
 
 debug_is_the_sentence!(SendAllError, SendError);
 

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use super::*;
-use crate::codec::DecodeError;
+use crate::error::DecodeError;
 
 const WAITED: Duration = Duration::from_nanos(5_000_136_472);
 
@@ -182,7 +182,7 @@ fn unsent() -> [SendError; 10] {
 }
 
 /// The error of a `Serialize` that refuses.
-fn refusing() -> crate::codec::EncodeError {
+fn refusing() -> crate::error::EncodeError {
     struct Refusing;
     impl serde::Serialize for Refusing {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {

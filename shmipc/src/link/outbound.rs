@@ -36,7 +36,6 @@ use crate::sync::{AtomicU32, AtomicU64, Fault, Mutex, MutexGuard, Ordering, brok
 use encoding::{Encoded, Manner};
 use fragments::Fragments;
 use queue::Queued;
-pub(crate) use queue::WhenFull;
 pub(crate) use turn::Flushed;
 use turn::Line;
 
@@ -92,6 +91,17 @@ pub(crate) enum Tell {
     Now,
     /// Not of one that went into the ring at once: [`Outbound::tell`] follows.
     Later,
+}
+
+/// What to do with a message for which the queue is too full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// Take it all the same: the sender sees to it that there are few ([`Outbound::is_congested`]).
+    Queue,
+    /// Refuse it.
+    Refuse,
+    /// Refuse it, and tell the peer how many were refused.
+    Count,
 }
 
 /// Where a request went.

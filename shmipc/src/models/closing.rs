@@ -12,7 +12,6 @@ use loom::thread;
 
 use super::rig::{ONE_FRAME, Rig, call, counting, rig, server_link};
 use super::{Model, check};
-use crate::endpoint::server::ServerHandle;
 use crate::endpoint::session::Session;
 use crate::error::{CallError, Departure, Outcome};
 use crate::link::control::Goodbye;
@@ -21,6 +20,7 @@ use crate::ring::Label;
 use crate::ring::frame::Kind;
 use crate::sync::Fault;
 use crate::typed::context::Context;
+use crate::typed::server::ServerHandle;
 
 pub(super) const MODELS: &[Model] = &[
     Model {

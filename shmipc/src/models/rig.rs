@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::DecodeError;
+use crate::error::DecodeError;
 use crate::link::inbound::Inbound;
+use crate::link::responder::{Responded, Responder};
 use crate::link::{Attention, Link, Manner};
 use crate::ring::frame::Checksums;
 use crate::segment::doorbell::Doorbell;
 use crate::segment::link::{LinkOptions, LinkSegment};
 use crate::segment::registry::{self, Registry};
-use crate::typed::dispatch::{FnService, Responded, Responder, Service};
+use crate::typed::dispatch::{FnService, Service};
 use crate::typed::message::{NoEvents, ShmMessage, Variant};
 
 /// No deadline: in a model no time passes.

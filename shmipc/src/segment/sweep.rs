@@ -90,7 +90,7 @@ fn remove_if_dead(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for nobody: see [`fork::unless_held`].
+/// Waits for nobody: see [`unless_held`].
 fn examine(name: &str, identity: (u64, u64), is_old: bool) -> io::Result<()> {
     let file = os::open_shm(name)?;
     if os::file_facts(&file)?.identity != identity || os::is_byte_locked(&file, LIFE_BYTE)? {

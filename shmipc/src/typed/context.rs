@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use crate::endpoint::client::{Client, ClientShared};
-use crate::endpoint::server::ServerHandle;
+use super::client::{Client, ClientShared};
+use super::server::ServerHandle;
 use crate::link::Link;
 use crate::typed::message::ShmMessage;
 use crate::typed::peer::Peer;

@@ -1,141 +1,49 @@
-//! Bytes to handler to reply: decodes a message, calls who handles it, and answers, whatever goes
-//! wrong in between.
+//! Bytes to handler: [`Dispatch`], what the derive makes of a handler trait, and the two that call one. A
+//! panic of the decoder or of the handler is told to the sender and goes no further.
 
 use std::panic::resume_unwind;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::codec::{self, DecodeError, TooLargeOr};
-use crate::error::{Departure, SendError, chain};
+use super::context::Context;
+use super::message::ShmMessage;
+use crate::codec;
+use crate::error::{DecodeError, Departure};
 use crate::link::Link;
 use crate::link::control::Failure;
-use crate::link::outbound::WhenFull;
+use crate::link::responder::{Responded, Responder};
 use crate::panics::caught;
-use crate::ring::Label;
-use crate::ring::frame::Kind;
-use crate::typed::context::Context;
-use crate::typed::message::{Dispatch, ShmMessage};
 
-/// Where a handler's answer goes. Used up by answering, so that there is one answer at most.
-#[must_use = "a request that is not answered leaves its caller waiting for its deadline"]
-pub struct Responder<'a>(To<'a>);
-
-enum To<'a> {
-    /// The message was a notice; its sender is told only if nobody handled it.
-    Nobody(&'a Link),
-    Link {
-        link: &'a Link,
-        call_id: u32,
-    },
-    /// [`crate::Local`].
-    Slot(&'a mut Option<Result<Vec<u8>, Failure>>),
-}
-
-/// Proof that a responder was used.
-#[derive(Debug)]
-pub struct Responded(());
-
-impl<'a> Responder<'a> {
-    pub(crate) fn nobody(link: &'a Link) -> Self {
-        Self(To::Nobody(link))
-    }
-
-    /// Does nobody wait for an answer?
-    pub(crate) fn is_nobody(&self) -> bool {
-        matches!(self.0, To::Nobody(_))
-    }
-
-    pub(crate) fn link(link: &'a Link, call_id: u32) -> Self {
-        Self(To::Link { link, call_id })
-    }
-
-    pub(crate) fn slot(slot: &'a mut Option<Result<Vec<u8>, Failure>>) -> Self {
-        Self(To::Slot(slot))
-    }
-
-    /// Answers with `reply`.
-    #[inline]
-    pub fn reply<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
-        match self.0 {
-            To::Nobody(_) => Responded(()),
-            _ => self.answer(reply),
-        }
-    }
-
-    #[inline(never)]
-    fn answer<R: Serialize + ?Sized>(self, reply: &R) -> Responded {
-        match self.0 {
-            To::Nobody(_) => {}
-            // A forked child that comes out of a handler: its parent answers.
-            To::Link { link, .. } if link.is_inherited() => {}
-            To::Link { link, call_id } => {
-                crate::step::reach("reply.before");
-                let label = Label::new(Kind::Reply, call_id);
-                let sent = link.replies().send_queueing(link, label, reply, WhenFull::Queue);
-                // Any other error means that the link ended: nobody waits any more.
-                if let Err(error @ (SendError::TooLarge { .. } | SendError::Encode(_))) = sent {
-                    link.fail(call_id, &Failure::ReplyFailed(chain(&error)));
-                }
-            }
-            To::Slot(slot) => {
-                let mut bytes = Vec::new();
-                *slot = Some(match codec::encode_to_vec(reply, &mut bytes, usize::MAX) {
-                    Ok(()) => Ok(bytes),
-                    Err(TooLargeOr::Value(error)) => {
-                        Err(Failure::ReplyFailed(chain(&SendError::Encode(error))))
-                    }
-                    Err(TooLargeOr::TooLarge { length }) => {
-                        let error = SendError::TooLarge { length, maximum: usize::MAX };
-                        Err(Failure::ReplyFailed(chain(&error)))
-                    }
-                });
-            }
-        }
-        crate::step::reach("reply.after");
-        Responded(())
-    }
-
-    /// Answers that the message was handled, without a value.
-    #[inline]
-    pub fn acknowledge(self) -> Responded {
-        self.reply(&())
-    }
-
-    /// Reports that the handler gave the reply of another variant, named `given`.
-    pub fn wrong_reply(self, given: &'static str) -> Responded {
-        self.fail(Failure::ReplyFailed(format!(
-            "the handler answered with `{given}`, the reply of another variant"
-        )))
-    }
-
-    /// Reports that nobody handles requests here.
-    pub(crate) fn not_handled(self) -> Responded {
-        if let To::Nobody(link) = self.0 {
-            link.fail(0, &Failure::NotHandled);
-        }
-        self.fail(Failure::NotHandled)
-    }
-
-    pub(crate) fn fail(self, failure: Failure) -> Responded {
-        match self.0 {
-            To::Nobody(_) => {}
-            To::Link { link, call_id } => link.fail(call_id, &failure),
-            To::Slot(slot) => *slot = Some(Err(failure)),
-        }
-        Responded(())
-    }
-}
-
-/// Decodes a reply of a known type.
-pub fn decode_reply<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, DecodeError> {
-    codec::decode(bytes)
-}
-
-/// The error for a variant index that the enum does not have.
-#[must_use]
-pub fn unknown_variant(variant: u32) -> DecodeError {
-    DecodeError::message(format!("variant {variant}, which the enum does not have"))
+/// `H` handles this protocol: the bound of everything that takes a handler.
+///
+/// Implemented by the derive for every `H` that implements the enum's generated handler trait. So
+/// `Library: Dispatch<H>` reads as `H: LibraryHandler`, in code that does not know which enum it is; where
+/// it does, implement and name the handler trait. A handler that wraps another one implements the trait as
+/// well, and passes on *every* method: `peer_arrived`, `peer_departed` and `messages_missed` too, which
+/// otherwise do nothing. Not for use by hand: its methods may change at any time.
+#[diagnostic::on_unimplemented(
+    message = "`{H}` is no handler of `{Self}`",
+    label = "does not implement the handler trait that `#[derive(ShmMessage)]` made",
+    note = "implement the handler trait for it, one method for each variant: `LibraryHandler`, if the enum is \
+            `Library`"
+)]
+pub trait Dispatch<H>: ShmMessage {
+    /// Calls the handler's method for this message and answers with what it returned.
+    #[doc(hidden)]
+    fn dispatch(
+        handler: &mut H,
+        cx: &Context<Self>,
+        message: Self::Borrowed<'_>,
+        responder: Responder<'_>,
+    ) -> Responded;
+    /// A peer was linked.
+    #[doc(hidden)]
+    fn peer_arrived(handler: &mut H, cx: &Context<Self>);
+    /// A peer is gone.
+    #[doc(hidden)]
+    fn peer_departed(handler: &mut H, cx: &Context<Self>, departure: &Departure);
+    /// This side missed messages that nobody waits for: dropped by the peer as they were not read in
+    /// time, undecodable, or their handler panicked.
+    #[doc(hidden)]
+    fn messages_missed(handler: &mut H, cx: &Context<Self>, count: u64);
 }
 
 /// Who handles the messages of one endpoint: a handler, a closure, or nobody.

@@ -10,10 +10,11 @@ use crate::codec;
 use crate::error::{CallError, SendError};
 use crate::link::control::Failure;
 use crate::link::nesting;
+use crate::link::responder::Responder;
 use crate::panics::caught;
 use crate::typed::context::Context;
-use crate::typed::dispatch::{HandlerService, Responder, Service};
-use crate::typed::message::{Caller, Dispatch};
+use crate::typed::dispatch::{Dispatch, HandlerService, Service};
+use crate::typed::message::Caller;
 
 /// An in-process stand-in for a client: calls go straight to a handler, through the same encoding
 /// as over shared memory. For unit tests of handlers and of code that takes a

@@ -10,11 +10,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::codec::DecodeError;
-use crate::error::{CallError, Departure, SendError};
+use crate::codec;
+use crate::error::{CallError, DecodeError, SendError};
+use crate::link::responder::{Responded, Responder};
 use crate::segment::registry::{Protocol, Schema};
-use crate::typed::context::Context;
-use crate::typed::dispatch::{Responded, Responder};
 
 /// A protocol: an enum whose variants are the messages that one side may send to the other.
 ///
@@ -61,40 +60,6 @@ pub trait ShmMessage: Sized + 'static {
     /// the caller as a fault of the handler.
     #[doc(hidden)]
     fn respond(reply: Self::Reply, variant: u32, responder: Responder<'_>) -> Responded;
-}
-
-/// `H` handles this protocol: the bound of everything that takes a handler.
-///
-/// Implemented by the derive for every `H` that implements the enum's generated handler trait. So
-/// `Library: Dispatch<H>` reads as `H: LibraryHandler`, in code that does not know which enum it is; where
-/// it does, implement and name the handler trait. A handler that wraps another one implements the trait as
-/// well, and passes on *every* method: `peer_arrived`, `peer_departed` and `messages_missed` too, which
-/// otherwise do nothing. Not for use by hand: its methods may change at any time.
-#[diagnostic::on_unimplemented(
-    message = "`{H}` is no handler of `{Self}`",
-    label = "does not implement the handler trait that `#[derive(ShmMessage)]` made",
-    note = "implement the handler trait for it, one method for each variant: `LibraryHandler`, if the enum is \
-            `Library`"
-)]
-pub trait Dispatch<H>: ShmMessage {
-    /// Calls the handler's method for this message and answers with what it returned.
-    #[doc(hidden)]
-    fn dispatch(
-        handler: &mut H,
-        cx: &Context<Self>,
-        message: Self::Borrowed<'_>,
-        responder: Responder<'_>,
-    ) -> Responded;
-    /// A peer was linked.
-    #[doc(hidden)]
-    fn peer_arrived(handler: &mut H, cx: &Context<Self>);
-    /// A peer is gone.
-    #[doc(hidden)]
-    fn peer_departed(handler: &mut H, cx: &Context<Self>, departure: &Departure);
-    /// This side missed messages that nobody waits for: dropped by the peer as they were not read in
-    /// time, undecodable, or their handler panicked.
-    #[doc(hidden)]
-    fn messages_missed(handler: &mut H, cx: &Context<Self>, count: u64);
 }
 
 /// One variant of a protocol enum.
@@ -171,6 +136,17 @@ impl ShmMessage for NoEvents {
     fn respond(reply: NoEvents, _variant: u32, _responder: Responder<'_>) -> Responded {
         match reply {}
     }
+}
+
+/// Decodes a reply of a known type.
+pub fn decode_reply<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, DecodeError> {
+    codec::decode(bytes)
+}
+
+/// The error for a variant index that the enum does not have.
+#[must_use]
+pub fn unknown_variant(variant: u32) -> DecodeError {
+    DecodeError::message(format!("variant {variant}, which the enum does not have"))
 }
 
 /// The protocol as registries know it.

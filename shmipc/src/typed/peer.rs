@@ -11,8 +11,7 @@ use crate::error::{CallError, Departure, SendError};
 use crate::link::Link;
 use crate::link::control::Goodbye;
 use crate::link::outbound::WhenFull;
-use crate::typed::dispatch::decode_reply;
-use crate::typed::message::{Caller, ShmMessage};
+use crate::typed::message::{Caller, ShmMessage, decode_reply};
 
 /// A handle on one linked peer, which takes messages of protocol `E`: in a server, one client, which
 /// takes the protocol's events. Cheap to clone; may be kept, and used from any thread.

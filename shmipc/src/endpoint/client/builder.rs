@@ -1,14 +1,12 @@
 //! A client's options.
 
-use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::{self, Wanted};
 use super::listener::{Both, EventService, Listener};
-use super::{Client, ClientShared, ListenerState};
 use crate::error::{ConfigError, ConnectError, Departure};
 use crate::link::{Link, Manner};
 use crate::os::thread::{Hook, Purpose, spawn};
@@ -18,10 +16,10 @@ use crate::segment::link::memory_for;
 use crate::segment::options::{
     self, DEFAULT_DEADLINE, DEFAULT_MAX_LINK_MEMORY, DEFAULT_MAX_QUEUED,
 };
-use crate::sync::Mutex;
+use crate::typed::client::{Client, ClientShared};
 use crate::typed::context::Context;
-use crate::typed::dispatch::{FnService, HandlerService, Service};
-use crate::typed::message::{Dispatch, ShmMessage};
+use crate::typed::dispatch::{Dispatch, FnService, HandlerService, Service};
+use crate::typed::message::ShmMessage;
 
 /// A client's options; [`connect`](Self::connect) connects.
 ///
@@ -218,17 +216,11 @@ impl<P: ShmMessage> ClientBuilder<P> {
             hook: self.hook.as_ref(),
         };
         let (link, inbound) = connect::connect::<P>(&wanted)?;
-        let shared = Arc::new(ClientShared {
-            link: link.clone(),
-            protocol: TypeId::of::<P>(),
-            default_deadline: self.deadline,
-            listener: Mutex::new(None),
-            state: Arc::new(ListenerState::default()),
-        });
+        let shared = Arc::new(ClientShared::new::<P>(link.clone(), self.deadline));
         if let Some(service) = service {
             start_listener(&shared, link, inbound, service, self.hook)?;
         }
-        Ok(Client { shared, deadline: self.deadline, protocol: PhantomData })
+        Ok(Client::new(shared))
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -253,11 +245,27 @@ fn start_listener<E: ShmMessage>(
     hook: Option<Hook>,
 ) -> Result<(), ConnectError> {
     let context = Context::of_client(link.clone(), shared);
-    let listener = Listener::new(link, inbound, context, service, shared.state.clone());
+    let listener = Listener::new(link, inbound, context, service, shared.listening().clone());
     let thread = spawn(Purpose::Events, hook, move || listener.run());
     let thread = thread.map_err(ConnectError::Thread)?;
-    *shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    shared.set_listener(thread);
     Ok(())
+}
+
+impl<P: ShmMessage> Client<P> {
+    /// Connects to the server named `name` with the default options. Waits for the server up to the
+    /// connect deadline, 5 seconds.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub fn connect(name: &str) -> Result<Self, ConnectError> {
+        Self::builder(name).connect()
+    }
+
+    /// Options for a client of the server named `name`.
+    pub fn builder(name: &str) -> ClientBuilder<P> {
+        ClientBuilder::new(name)
+    }
 }
 
 impl<P: ShmMessage> fmt::Debug for ClientBuilder<P> {

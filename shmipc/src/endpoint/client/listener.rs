@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::ListenerState;
-use crate::codec::{self, DecodeError};
+use crate::codec;
 use crate::endpoint::session::{Progress, Session};
-use crate::error::Departure;
+use crate::error::{DecodeError, Departure};
 use crate::link::Link;
 use crate::link::control::Goodbye;
 use crate::link::inbound::Inbound;
+use crate::link::responder::{Responded, Responder};
 use crate::os::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
 use crate::panics::caught;
-use crate::sync::{Fault, Ordering, broken};
+use crate::sync::{Fault, broken};
 use crate::typed::context::Context;
-use crate::typed::dispatch::{Responded, Responder, Service};
+use crate::typed::dispatch::Service;
+use crate::typed::listening::{End, Listening};
 use crate::typed::message::ShmMessage;
 
 type OnDeparture = Box<dyn FnMut(&Departure) + Send>;
@@ -117,7 +118,7 @@ impl<E: ShmMessage> Service<E> for EventService<E> {
 pub(super) struct Listener<E: ShmMessage> {
     session: Session<E>,
     service: Box<dyn Service<E>>,
-    state: Arc<ListenerState>,
+    listening: Arc<Listening>,
     /// When it was last asked whether the server lives.
     looked: Instant,
 }
@@ -128,10 +129,10 @@ impl<E: ShmMessage> Listener<E> {
         inbound: Inbound,
         context: Context<E>,
         service: Box<dyn Service<E>>,
-        state: Arc<ListenerState>,
+        listening: Arc<Listening>,
     ) -> Self {
         let session = Session::new(link, inbound, context);
-        Self { session, service, state, looked: Instant::now() }
+        Self { session, service, listening, looked: Instant::now() }
     }
 
     pub(super) fn run(self) {
@@ -147,12 +148,12 @@ impl<E: ShmMessage> Listener<E> {
             return;
         }
         // However the listening ended, the link ends with it: nobody would hear what the server says.
-        let departure = ran.unwrap_or(Departure::ClosedHere);
+        let departure = ran.as_ref().map_or(Departure::ClosedHere, Clone::clone);
         drop(caught(|| self.end(&departure)));
-        let state = self.state.clone();
+        let listening = self.listening.clone();
         // The panic hook has printed it.
         drop(caught(|| drop(self)));
-        state.set_ended();
+        listening.set_ended(ran.map(drop).map_err(End::Panicked));
     }
 
     fn end(&mut self, departure: &Departure) {
@@ -169,11 +170,10 @@ impl<E: ShmMessage> Listener<E> {
             if self.session.link().is_inherited() {
                 return Departure::ClosedHere;
             }
-            // SYNC(stop)
-            if self.state.stop.load(Ordering::Acquire) {
+            if self.listening.is_stopping() {
                 return Departure::ClosedHere;
             }
-            let stopping = || self.state.stop.load(Ordering::Relaxed);
+            let stopping = || self.listening.is_stopping();
             let stuck = match self.session.process(service, stopping) {
                 Progress::Busy => continue,
                 Progress::Idle => false,
@@ -181,13 +181,12 @@ impl<E: ShmMessage> Listener<E> {
                 Progress::Ended(departure) => return departure,
             };
             let link = self.session.link().clone();
-            let (session, state) = (&mut self.session, &self.state);
+            let (session, listening) = (&mut self.session, &self.listening);
             let found = wait::spin(link.spin_budget(), &mut Deadline::never(), || {
-                let stop = state.stop.load(Ordering::Relaxed);
-                (stop || !stuck && session.has_data()).then_some(())
+                (listening.is_stopping() || !stuck && session.has_data()).then_some(())
             });
             if found.is_none() {
-                sleep(&link, session, state, stuck, &mut self.looked);
+                sleep(&link, session, listening, stuck, &mut self.looked);
             }
         }
     }
@@ -196,7 +195,7 @@ impl<E: ShmMessage> Listener<E> {
 fn sleep<E: ShmMessage>(
     link: &Link,
     session: &mut Session<E>,
-    state: &ListenerState,
+    listening: &Listening,
     stuck: bool,
     looked: &mut Instant,
 ) {
@@ -206,8 +205,7 @@ fn sleep<E: ShmMessage>(
     if broken(Fault::TokenLate) {
         token = bell.token();
     }
-    // SYNC(stop)
-    if is_parked && !state.stop.load(Ordering::Acquire) {
+    if is_parked && !listening.is_stopping() {
         // No longer than to the next look, however often rings begin the sleep anew.
         let slice = if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE };
         bell.sleep(token, slice.saturating_sub(looked.elapsed()).max(LEAST_SLEEP));
@@ -252,14 +250,15 @@ mod tests {
             on_departure: Some(Box::new(move |how| told.send(how.clone()).unwrap())),
             ..EventService::default()
         };
-        let state = Arc::<ListenerState>::default();
+        let listening = Arc::new(Listening::new());
         let service = Box::new(service);
         let listener =
-            Listener::new(link.clone(), inbound, Context::detached(), service, state.clone());
+            Listener::new(link.clone(), inbound, Context::detached(), service, listening.clone());
         listener.run_as(|_| panic!("the library's own fault"));
         assert_eq!(departed.recv().unwrap(), Departure::ClosedHere);
         assert_eq!(link.ended(), Some(Departure::ClosedHere));
-        assert!(state.wait_ended(Duration::ZERO));
+        let how = listening.wait_ended(Some(Duration::ZERO));
+        assert!(matches!(how, Some(Err(End::Panicked(text))) if text == "the library's own fault"));
         while !running.handle().peers().is_empty() {
             std::thread::sleep(Duration::from_millis(1));
         }

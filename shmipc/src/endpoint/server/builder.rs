@@ -18,6 +18,7 @@ use crate::segment::options::{
 };
 use crate::segment::registry::{MAXIMUM_LINKS, Registry, RegistryOptions};
 use crate::typed::message::{ShmMessage, protocol};
+use crate::typed::server::Settings;
 
 /// Links that a server takes where the user chose no limit.
 const DEFAULT_MAX_LINKS: usize = 256;
@@ -38,17 +39,6 @@ pub enum BackPressure {
     DropAndCount,
     /// Close the link: [`Departure::TooSlow`](crate::Departure::TooSlow).
     Close,
-}
-
-/// Everything a server was told.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) admission: Admission,
-    pub(crate) registry: RegistryOptions,
-    pub(crate) manner: Manner,
-    pub(crate) deadline: Duration,
-    pub(crate) max_link_memory: usize,
-    pub(crate) hook: Option<Hook>,
 }
 
 /// Is told of clients that were not taken on.

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use super::builder::OnRefused;
 use super::doors::Doors;
-use super::handle::{End, ServerHandle, Shared};
 use super::refusal;
 use crate::endpoint::session::{Progress, Session};
 use crate::error::{BindError, Departure, Refused};
@@ -24,7 +23,9 @@ use crate::segment::registry::{Offer, Registry};
 use crate::sync::{Fault, broken};
 use crate::typed::context::Context;
 use crate::typed::dispatch::{self, Service};
+use crate::typed::listening::End;
 use crate::typed::message::ShmMessage;
+use crate::typed::server::{ServerHandle, Shared};
 
 pub(super) struct Listener<P: ShmMessage> {
     shared: Arc<Shared>,
@@ -111,7 +112,7 @@ impl<P: ShmMessage> Listener<P> {
         let dropped = caught(|| drop(self));
         let how = ran.and(closed).and(dropped).map_err(End::Panicked);
         let left = shared.release_name();
-        shared.set_ended(how.and(lost.map_or(Ok(()), Err)).and(left));
+        shared.listening.set_ended(how.and(lost.map_or(Ok(()), Err)).and(left));
     }
 
     /// Makes links active that asked for it, and takes an offered one on. One a turn: opening it is work, and

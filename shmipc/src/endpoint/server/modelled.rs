@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::Settings;
-use super::handle::{ServerHandle, Shared};
 use super::listener::Listener;
 use crate::link::{Link, Manner};
 use crate::segment::doorbell::Doorbell;
@@ -12,6 +10,7 @@ use crate::segment::link::LinkSegment;
 use crate::segment::registry::{Registry, RegistryOptions};
 use crate::typed::dispatch::Service;
 use crate::typed::message::ShmMessage;
+use crate::typed::server::{ServerHandle, Settings, Shared};
 
 /// The listener's work as a closure for a thread, a handle to stop it, and its link.
 pub(crate) fn serve<P: ShmMessage>(

@@ -8,12 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::builder::OnRefused;
-use super::handle::{End, ServerHandle, Shared};
 use super::listener::Listener;
 use crate::error::ServeError;
 use crate::os::thread::{Purpose, spawn};
 use crate::typed::dispatch::Service;
+use crate::typed::listening::End;
 use crate::typed::message::ShmMessage;
+use crate::typed::server::{ServerHandle, Shared};
 
 /// How long stopping waits for a handler that is still running.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -86,7 +87,7 @@ impl<P: ShmMessage> Running<P> {
             self.listener = None;
             return Ok(());
         }
-        let ended = self.shared.wait_ended(None);
+        let ended = self.shared.listening.wait_ended(None);
         self.finish(ended)
     }
 
@@ -108,7 +109,7 @@ impl<P: ShmMessage> Running<P> {
             self.listener = None;
             return Ok(());
         }
-        let ended = self.shared.wait_ended(Some(patience));
+        let ended = self.shared.listening.wait_ended(Some(patience));
         if ended.is_none() {
             self.listener = None;
             return Err(ServeError::StillRunning { waited: patience });

@@ -4,11 +4,11 @@
 
 use serde::Serialize;
 
-use super::queue::WhenFull;
+use super::WhenFull;
 use super::turn::Turn;
 use super::{Outbound, too_large_or};
-use crate::codec::{self, EncodeError, EncodeFailure, Sink, VecSink};
-use crate::error::SendError;
+use crate::codec::{self, EncodeFailure, Sink, VecSink};
+use crate::error::{EncodeError, SendError};
 use crate::link::Link;
 use crate::link::nesting;
 use crate::os::wait::Deadline;

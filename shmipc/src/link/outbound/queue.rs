@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::encoding::{Encoded, Manner};
 use super::fragments::Fragments;
 use super::turn::{FAVOUR, Flushed, Turn};
-use super::{Outbound, Sent, State, Tell, refused};
+use super::{Outbound, Sent, State, Tell, WhenFull, refused};
 use crate::error::SendError;
 use crate::link::Link;
 use crate::ring::frame::Kind;
@@ -48,17 +48,6 @@ impl Queued {
 
 /// A queue's places may be half unused; an allocation costs some words more than it gives.
 const OVERHEAD: usize = 2 * size_of::<Queued>() + 32;
-
-/// What to do with a message for which the queue is too full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WhenFull {
-    /// Take it all the same: the sender sees to it that there are few ([`Outbound::is_congested`]).
-    Queue,
-    /// Refuse it.
-    Refuse,
-    /// Refuse it, and tell the peer how many were refused.
-    Count,
-}
 
 impl Outbound {
     /// Sends one message without ever waiting.

@@ -4,50 +4,44 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::builder::Settings;
+use super::listening::{End, Listening};
 use crate::codec::{self, TooLargeOr};
 use crate::error::SendError;
-use crate::link::Link;
-use crate::link::nesting;
+use crate::link::{Link, Manner, nesting};
+use crate::os::thread::Hook;
+use crate::segment::admission::Admission;
 use crate::segment::options::DEFAULT_DEADLINE;
-use crate::segment::registry::Registry;
-use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
+use crate::segment::registry::{Registry, RegistryOptions};
+use crate::sync::{Mutex, MutexGuard};
 use crate::typed::message::ShmMessage;
 use crate::typed::peer::Peer;
 
 /// A broadcast's buffer above this is given back.
 const KEPT_BUFFER: usize = 1 << 20;
 
+/// Everything a server was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) admission: Admission,
+    pub(crate) registry: RegistryOptions,
+    pub(crate) manner: Manner,
+    pub(crate) deadline: Duration,
+    pub(crate) max_link_memory: usize,
+    pub(crate) hook: Option<Hook>,
+}
+
 /// What the listener and the handles have in common.
-pub(super) struct Shared {
-    pub(super) registry: Arc<Registry>,
-    pub(super) settings: Settings,
+pub(crate) struct Shared {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: Settings,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
     /// What the last broadcast used, for the next.
     broadcasting: Mutex<Broadcasting>,
-    stop: AtomicBool,
-    /// Whether the listener has ended, and what went wrong, if something did.
-    ended: Mutex<Option<Result<(), End>>>,
-    ending: Condvar,
+    pub(crate) listening: Listening,
 }
 
-/// What went wrong with a listener.
-#[derive(Debug, Clone)]
-pub(super) enum End {
-    Panicked(String),
-    /// Another server, of this pid, took the name.
-    NameLost {
-        pid: u32,
-    },
-    /// The name could not be removed; the system's code.
-    NameLeft {
-        code: i32,
-    },
-}
-
-/// Memory of one broadcast.
 #[derive(Default)]
 struct Broadcasting {
     /// The encoded event.
@@ -56,25 +50,23 @@ struct Broadcasting {
 }
 
 impl Shared {
-    pub(super) fn new(registry: Registry, settings: Settings) -> Self {
+    pub(crate) fn new(registry: Registry, settings: Settings) -> Self {
         Self {
             registry: Arc::new(registry),
             settings,
             links: Mutex::new(BTreeMap::new()),
             broadcasting: Mutex::default(),
-            stop: AtomicBool::new(false),
-            ended: Mutex::new(None),
-            ending: Condvar::new(),
+            listening: Listening::new(),
         }
     }
 
-    pub(super) fn links(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Link>>> {
+    pub(crate) fn links(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Link>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Was the server started by a parent of this process? Then keep away from its locks: a thread
     /// that stayed behind may hold them for ever.
-    pub(super) fn is_inherited(&self) -> bool {
+    pub(crate) fn is_inherited(&self) -> bool {
         self.registry.is_inherited()
     }
 
@@ -103,52 +95,26 @@ impl Shared {
         })
     }
 
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         if self.is_inherited() {
             return;
         }
-        // SYNC(stop): what the stopping thread did before it.
-        self.stop.store(true, Ordering::Release);
+        self.listening.stop();
         self.registry.bell().ring_own();
         self.registry.bell().ring();
     }
 
     #[inline]
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         // A forked child that came out of a handler serves nobody.
-        // SYNC(stop)
-        self.stop.load(Ordering::Acquire) || self.is_inherited()
+        self.listening.is_stopping() || self.is_inherited()
     }
 
     /// Gives the name free, though handles may keep the rest alive for longer.
-    pub(super) fn release_name(&self) -> Result<(), End> {
+    pub(crate) fn release_name(&self) -> Result<(), End> {
         self.registry
             .release()
             .map_err(|error| End::NameLeft { code: error.raw_os_error().unwrap_or(0) })
-    }
-
-    pub(super) fn set_ended(&self, how: Result<(), End>) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
-        self.ending.notify_all();
-    }
-
-    /// Waits until the listener has ended; `None`: it has not within `patience`.
-    pub(super) fn wait_ended(&self, patience: Option<Duration>) -> Option<Result<(), End>> {
-        let started = Instant::now();
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(how) = ended.as_ref() {
-                return Some(how.clone());
-            }
-            ended = match patience {
-                None => self.ending.wait(ended).unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let left = patience.checked_sub(started.elapsed())?;
-                    let waited = self.ending.wait_timeout(ended, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
     }
 }
 
@@ -179,7 +145,7 @@ pub struct Broadcast {
 }
 
 impl<P: ShmMessage> ServerHandle<P> {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared: Some(shared), protocol: PhantomData }
     }
 
