@@ -49,7 +49,7 @@ pub(crate) enum Fault {
     RoomTooEarly,
     /// A pad is published before the frame behind it.
     PadFirst,
-    /// The consumer says that it sleeps after its last look.
+    /// Who is about to sleep says so after its last look.
     AnnouncedLate,
     /// The consumer's announcement is not fenced.
     AnnouncedUnfenced,
@@ -59,8 +59,6 @@ pub(crate) enum Fault {
     TokenLate,
     /// Who gives room back does not look whether it is waited for with a fence.
     RoomUnfenced,
-    /// Who waits for room says so after its last look.
-    RoomAnnouncedLate,
     /// A queue that waits for room says so after its last look.
     QueueAnnouncedLate,
     /// Whoever ends a turn puts the producer back without looking whether anything is queued.
@@ -85,8 +83,6 @@ pub(crate) enum Fault {
     AnswerRungEarly,
     /// A bit of the summary is set before the link's own.
     SummaryFirst,
-    /// The listener says that it sleeps after its last look.
-    ListenerLate,
     /// The position is published after the look whether this side was closed.
     PublishedLate,
     /// Closing says goodbye before it has this side drop what it takes.

@@ -9,6 +9,7 @@ use crate::link::control::Goodbye;
 use crate::link::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::link::outbound::Flushed;
 use crate::ring::frame::Kind;
+use crate::segment::doorbell::{Sleeper, look_announced};
 use crate::sync::{Fault, broken};
 use crate::typed::context::Context;
 use crate::typed::dispatch::{self, Service};
@@ -220,26 +221,16 @@ impl<P: ShmMessage> Session<P> {
     /// Says that this side is about to stop looking at the link. `false`: there is something to do
     /// after all.
     pub(crate) fn park(&mut self, stuck: bool) -> bool {
-        self.parked = true;
-        if !broken(Fault::AnnouncedLate) {
-            self.inbound.consumer().announce_wait();
+        let quiet = look_announced(self, |session| session.is_quiet(stuck));
+        if !quiet {
+            self.withdraw();
         }
-        let quiet = stuck || !self.inbound.consumer().has_data();
-        if broken(Fault::AnnouncedLate) {
-            self.inbound.consumer().announce_wait();
-        }
-        if quiet && self.link.ended().is_none() {
-            return true;
-        }
-        self.unpark();
-        false
+        quiet
     }
 
-    pub(crate) fn unpark(&mut self) {
-        if self.parked {
-            self.parked = false;
-            self.inbound.consumer().withdraw_wait();
-        }
+    /// Is there nothing to do? What the peer sent is not, where replies are stuck.
+    pub(crate) fn is_quiet(&mut self, stuck: bool) -> bool {
+        (stuck || !self.has_data()) && self.link.ended().is_none()
     }
 
     pub(crate) fn arrived(&self, service: &mut dyn Service<P>) {
@@ -248,5 +239,19 @@ impl<P: ShmMessage> Session<P> {
 
     pub(crate) fn departed(&self, service: &mut dyn Service<P>, departure: &Departure) {
         dispatch::contain(&self.link, || service.peer_departed(&self.context, departure));
+    }
+}
+
+impl<P: ShmMessage> Sleeper for Session<P> {
+    fn announce(&mut self) {
+        self.parked = true;
+        self.inbound.consumer().announce();
+    }
+
+    fn withdraw(&mut self) {
+        if self.parked {
+            self.parked = false;
+            self.inbound.consumer().withdraw();
+        }
     }
 }

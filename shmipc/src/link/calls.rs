@@ -19,7 +19,7 @@ use crate::link::control::Failure;
 use crate::os::wait::{self, Deadline, WAITING_SLICE};
 use crate::ring::Violation;
 use crate::ring::frame::Kind;
-use crate::segment::doorbell::Bell;
+use crate::segment::doorbell::{Bell, Slept};
 use crate::sync::{self, Fault, Mutex, MutexGuard, broken};
 pub(crate) use table::Answer;
 use table::{Table, Waiting};
@@ -362,34 +362,27 @@ impl Calls {
         let Some(left) = deadline.left() else {
             return Err(NoAnswer::Deadline);
         };
-        let mut token = self.bell.token();
+        let token = self.bell.token();
         // The kernel is asked whether the peer lives by who has slept in vain. A death before that is
         // told by the watch, or found after the first slice.
         let ended = if has_slept { link.ended_for_certain() } else { link.ended() };
-        if !broken(Fault::AnnouncedLate) {
-            reader.consumer().announce_wait();
-        }
-        // What the peer sent before it ended is looked at after its end is certain.
-        let quiet = !reader.consumer().has_data();
-        if broken(Fault::AnnouncedLate) {
-            reader.consumer().announce_wait();
-        }
-        if broken(Fault::TokenLate) {
-            token = self.bell.token();
-        }
+        let (mut quiet, mut slice) = (false, WAITING_SLICE);
+        let slept = self.bell.sleep_unless(token, reader.consumer(), |consumer| {
+            // What the peer sent before it ended is looked at after its end is certain.
+            quiet = !consumer.has_data();
+            if !quiet || ended.is_some() {
+                return None;
+            }
+            slice = if link.flush() { WAITING_SLICE } else { QUEUE_SLICE };
+            Some(left.min(slice))
+        });
         if let Some(departure) = ended.filter(|_| quiet) {
-            reader.consumer().withdraw_wait();
             return Err(NoAnswer::Ended(departure));
         }
-        if quiet {
-            let slice = if link.flush() { WAITING_SLICE } else { QUEUE_SLICE };
-            let slept_in_vain = self.bell.sleep(token, left.min(slice));
-            if slept_in_vain && slice == WAITING_SLICE {
-                // What it finds is told by the next look, after one at what the peer sent before.
-                drop(link.ended_after_a_wait());
-            }
+        if slept == Slept::InVain && slice == WAITING_SLICE {
+            // What it finds is told by the next look, after one at what the peer sent before.
+            drop(link.ended_after_a_wait());
         }
-        reader.consumer().withdraw_wait();
         Ok(())
     }
 

@@ -31,8 +31,9 @@ use crate::os::wait::{self, Deadline, WAITING_SLICE};
 use crate::ring::{
     Label, Lane, Producer, Refused, SmallFrame, consumer_waits, has_news, was_taken,
 };
+use crate::segment::doorbell::{ForRoom, Slept};
 use crate::segment::link::LaneId;
-use crate::sync::{AtomicU32, AtomicU64, Fault, Mutex, MutexGuard, Ordering, broken};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use encoding::{Encoded, Manner};
 use fragments::Fragments;
 use queue::Queued;
@@ -352,18 +353,13 @@ impl Outbound {
             link.calls().drain(link);
             let token = bell.token();
             let left = self.time_left(link, deadline)?;
-            if !broken(Fault::RoomAnnouncedLate) {
-                Producer::announce_wait(&self.lane);
-            }
-            let found = moved();
-            if broken(Fault::RoomAnnouncedLate) {
-                Producer::announce_wait(&self.lane);
-            }
-            if found.is_none() && bell.sleep(token, left.min(WAITING_SLICE)) {
+            let slept = bell.sleep_unless(token, &mut ForRoom(&self.lane), |_| {
+                moved().is_none().then(|| left.min(WAITING_SLICE))
+            });
+            if slept == Slept::InVain {
                 // What it finds is told by the next look at the time that is left.
                 drop(link.ended_after_a_wait());
             }
-            Producer::withdraw_wait(&self.lane);
             // An event wakes one sleeper; it wakes the next.
             let others = self.lane.control().producer_waits.load(Ordering::Relaxed) > 0;
             if others && moved().is_some() {

@@ -22,7 +22,6 @@ pub(super) const MODELS: &[Model] = &[
             Fault::AnnouncedUnfenced,
             Fault::LookedUnfenced,
             Fault::TokenLate,
-            Fault::ListenerLate,
             Fault::SummaryFirst,
         ],
     },

@@ -18,8 +18,9 @@ pub(super) const MODELS: &[Model] = &[
         faults: &[
             Fault::OfferedEarly,
             Fault::AnsweredEarly,
-            Fault::ListenerLate,
             Fault::AnswerRungEarly,
+            Fault::AnnouncedLate,
+            Fault::TokenLate,
         ],
     },
     Model {

@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
         name: "room/blocking",
         preemptions: Some(2),
         run: blocking,
-        faults: &[Fault::RoomUnfenced, Fault::RoomAnnouncedLate],
+        faults: &[Fault::RoomUnfenced, Fault::AnnouncedLate, Fault::TokenLate],
     },
     Model {
         name: "room/queueing",

@@ -17,6 +17,7 @@
 //! after W took its token, the bell's word differs from the token (futex) or the event is set (event),
 //! and `sleep` returns at once, even if the ring came before the sleep. That is why the token is taken
 //! *before* the look at the position: taken after it, a ring in between would be slept through.
+//! [`Bell::sleep_unless`] is W's side, for all who sleep.
 //!
 //! Whoever loads `waits` and then dies before it rings takes a wake-up with it. That is the one loss
 //! that no order of instructions prevents; so every sleep is bounded, and a death is noticed through
@@ -31,6 +32,7 @@
 
 mod event;
 mod futex;
+mod sleeper;
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use crate::sync::{AtomicU32, Isolated};
 pub(crate) use futex::Token;
+pub(crate) use sleeper::{ForRoom, Sleeper, Slept, look_announced};
 
 /// How a sleeping side is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -12,7 +12,7 @@ use crate::link::inbound::Inbound;
 use crate::link::responder::{Responded, Responder};
 use crate::os::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
 use crate::panics::caught;
-use crate::sync::{Fault, broken};
+use crate::segment::doorbell::Slept;
 use crate::typed::context::Context;
 use crate::typed::dispatch::Service;
 use crate::typed::listening::{End, Listening};
@@ -200,22 +200,18 @@ fn sleep<E: ShmMessage>(
     looked: &mut Instant,
 ) {
     let bell = link.listener_bell();
-    let mut token = bell.token();
-    let is_parked = session.park(stuck);
-    if broken(Fault::TokenLate) {
-        token = bell.token();
-    }
-    if is_parked && !listening.is_stopping() {
+    let token = bell.token();
+    let slice = if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE };
+    let slept = bell.sleep_unless(token, session, |session| {
+        let quiet = session.is_quiet(stuck) && !listening.is_stopping();
         // No longer than to the next look, however often rings begin the sleep anew.
-        let slice = if link.is_watched() { IDLE_SLICE } else { BLIND_SLICE };
-        bell.sleep(token, slice.saturating_sub(looked.elapsed()).max(LEAST_SLEEP));
-        // In models no time passes.
-        if !cfg!(loom) && looked.elapsed() >= slice {
-            *looked = Instant::now();
-            drop(link.ended_after_a_wait());
-        }
+        quiet.then(|| slice.saturating_sub(looked.elapsed()).max(LEAST_SLEEP))
+    });
+    // In models no time passes.
+    if slept != Slept::NotAtAll && !cfg!(loom) && looked.elapsed() >= slice {
+        *looked = Instant::now();
+        drop(link.ended_after_a_wait());
     }
-    session.unpark();
 }
 
 #[cfg(all(test, not(loom)))]

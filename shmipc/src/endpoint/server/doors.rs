@@ -127,11 +127,10 @@ fn pass_on(door: &Registry, first: &Registry, closed: &AtomicBool) {
     // SYNC(door-closed)
     while !closed.load(Ordering::Acquire) && !door.is_inherited() {
         let token = door.bell().token();
-        door.announce_wait();
-        if !door.has_ready() && !closed.load(Ordering::Acquire) {
-            door.bell().sleep(token, IDLE_SLICE);
-        }
-        door.withdraw_wait();
+        door.bell().sleep_unless(token, &mut &*door, |door| {
+            // SYNC(door-closed)
+            (!door.has_ready() && !closed.load(Ordering::Acquire)).then_some(IDLE_SLICE)
+        });
         let mut passed = false;
         let offered = door.take_ready(|index| {
             first.mark_ready(index);

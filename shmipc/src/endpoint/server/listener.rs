@@ -18,6 +18,7 @@ use crate::link::{Attention, Link};
 use crate::os::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
 use crate::panics::caught;
 use crate::segment::Candidate;
+use crate::segment::doorbell::Sleeper;
 use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
 use crate::segment::registry::{Offer, Registry};
 use crate::sync::{Fault, broken};
@@ -185,7 +186,7 @@ impl<P: ShmMessage> Listener<P> {
 
     fn activate(&mut self, index: usize) {
         if let Some(Some(session)) = self.sessions.get_mut(index) {
-            session.unpark();
+            session.withdraw();
             if !self.active.iter().any(|active| active.index == index) {
                 self.active.push(Active { index, stuck: false });
             }
@@ -247,7 +248,7 @@ impl<P: ShmMessage> Listener<P> {
             if session.park(active.stuck) {
                 self.active.swap_remove(position);
             } else {
-                session.unpark();
+                session.withdraw();
                 position += 1;
             }
         }
@@ -257,19 +258,12 @@ impl<P: ShmMessage> Listener<P> {
     fn sleep(&self) {
         let registry = &self.shared.registry;
         let token = registry.bell().token();
-        if !broken(Fault::ListenerLate) {
-            registry.announce_wait();
-        }
-        let quiet = !registry.has_ready() && !self.shared.is_stopping();
-        if broken(Fault::ListenerLate) {
-            registry.announce_wait();
-        }
-        if quiet {
+        registry.bell().sleep_unless(token, &mut registry.as_ref(), |registry| {
+            let quiet = !registry.has_ready() && !self.shared.is_stopping();
             // No longer than to the next slow round, however often rings begin the sleep anew.
-            let left = self.slice().saturating_sub(self.slow_round.elapsed());
-            registry.bell().sleep(token, left.max(LEAST_SLEEP));
-        }
-        registry.withdraw_wait();
+            let left = || self.slice().saturating_sub(self.slow_round.elapsed());
+            quiet.then(|| left().max(LEAST_SLEEP))
+        });
     }
 
     fn slice(&self) -> std::time::Duration {

@@ -2,7 +2,7 @@
 
 use super::bind::Registry;
 use super::memory::{HAND_OVER_BIT, READY_WORDS, RegistryMemory};
-use crate::segment::doorbell::Bell;
+use crate::segment::doorbell::{Bell, Sleeper};
 use crate::sync::{Fault, Ordering, broken, fence};
 
 impl Registry {
@@ -28,21 +28,22 @@ impl Registry {
         summary & HAND_OVER_BIT != 0
     }
 
-    /// Says that the listener is about to sleep. Look for ready bits once more after this.
-    pub(crate) fn announce_wait(&self) {
+    /// Has the listener look at a link, from another thread of the server.
+    pub(crate) fn mark_ready(&self, index: usize) {
+        mark_ready(self.memory(), self.bell(), index);
+    }
+}
+
+/// The listener, which looks for ready bits once more before it sleeps.
+impl Sleeper for &Registry {
+    fn announce(&mut self) {
         self.memory().listener_waits.store(1, Ordering::Relaxed);
         // SYNC(listener-waits): orders the store before the look at the ready bits that follows.
         fence(Ordering::SeqCst);
     }
 
-    /// Takes [`announce_wait`](Self::announce_wait) back.
-    pub(crate) fn withdraw_wait(&self) {
+    fn withdraw(&mut self) {
         self.memory().listener_waits.store(0, Ordering::Relaxed);
-    }
-
-    /// Has the listener look at a link, from another thread of the server.
-    pub(crate) fn mark_ready(&self, index: usize) {
-        mark_ready(self.memory(), self.bell(), index);
     }
 }
 
