@@ -10,12 +10,18 @@ use shmipc_guide::first::{Jukebox, JukeboxClient};
 
 fn connect_or_start(name: &str) -> Result<Client<Jukebox>, Box<dyn Error>> {
     match Client::builder(name).connect_deadline(Duration::from_millis(100)).connect() {
-        Err(ConnectError::NoServer { .. }) => {}
+        Err(ConnectError::NoServer { .. }) => start(name)?,
+        // It is there, and busy or just beginning.
+        Err(ConnectError::NotAnswering { .. }) => {}
         other => return Ok(other?),
     }
-    let program = std::env::current_exe()?.with_file_name("on-demand-server");
-    Command::new(program).arg(name).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     Ok(Client::connect(name)?) // waits for it
+}
+
+fn start(server: &str) -> Result<(), Box<dyn Error>> {
+    let program = std::env::current_exe()?.with_file_name("on-demand-server");
+    Command::new(program).arg(server).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
