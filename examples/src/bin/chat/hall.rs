@@ -15,6 +15,8 @@ use crate::protocol::{ChatEvent, JoinError, SayError};
 
 /// Lines that may be on their way to one reader before speakers wait.
 const MOST_LINES: u64 = 4096;
+/// So many comings and goings may wait besides.
+const MOST_COMINGS: u64 = 1_000;
 /// After so long over one event a reader keeps nobody waiting any more.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an event may be on its way: for as long as the reader lives.
@@ -142,6 +144,14 @@ impl Waiting {
         self.lines >= MOST_LINES
     }
 
+    /// Who says something waits for room (`keeps_waiting`), who comes or goes does not.
+    fn has_room_for(&self, event: &ChatEvent) -> bool {
+        match event {
+            ChatEvent::Said { .. } => !self.is_full(),
+            _ => self.lines < MOST_LINES + MOST_COMINGS,
+        }
+    }
+
     fn is_stuck(&self) -> bool {
         self.delivering.is_some_and(|since| since.elapsed() > PATIENCE)
     }
@@ -178,7 +188,7 @@ impl Queue {
 
     fn push(&self, event: ChatEvent) {
         let mut waiting = self.lock();
-        if waiting.is_full() {
+        if !waiting.has_room_for(&event) {
             waiting.missed += lines_of(&event);
             return;
         }
@@ -238,5 +248,27 @@ impl Queue {
             let waited = self.changed.wait_timeout(waiting, LOOK);
             waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That somebody left was missed where the last line just filled the queue.
+    #[test]
+    fn a_full_queue_still_takes_who_leaves() {
+        let queue = Queue::default();
+        let lines = vec!["line".to_owned(); MOST_LINES as usize];
+        queue.push(ChatEvent::Said { from: "ann".into(), lines });
+        assert!(queue.keeps_waiting());
+        queue.push(ChatEvent::Left { name: "ann".into(), suddenly: false });
+        // Lines are still left out, at their place.
+        queue.push(ChatEvent::Said { from: "bob".into(), lines: vec!["more".into()] });
+        let mut waiting = queue.lock();
+        assert!(matches!(waiting.next(), Some(ChatEvent::Said { .. })));
+        assert!(matches!(waiting.next(), Some(ChatEvent::Left { .. })));
+        assert!(matches!(waiting.next(), Some(ChatEvent::Missed { lines: 1 })));
+        assert!(waiting.next().is_none());
     }
 }
