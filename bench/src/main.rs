@@ -24,7 +24,9 @@ use anyhow::{Context, Result, bail};
 use bench_kit::{Plan, Workload};
 use clap::Parser;
 
+use build::Build;
 use catalog::{PEERS, Peer};
+use rows::Results;
 
 /// Measures shmipc beside its rivals and the physical limits: two processes, pinned to two cores.
 #[derive(Debug, Parser)]
@@ -35,6 +37,9 @@ struct Arguments {
     /// Whom to measure, separated by commas; everybody unless given
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
+    /// How all of them are built; with both, each run of one is followed by one of the other
+    #[arg(long, value_delimiter = ',', default_value = "release")]
+    build: Vec<Build>,
     /// Runs of each peer at each workload, interleaved [default: 9]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     reps: Option<u32>,
@@ -106,28 +111,33 @@ fn start(arguments: &Arguments) -> Result<()> {
     check_outputs(arguments)?;
     ctrlc::set_handler(process::interrupt).context("cannot handle interruptions")?;
     run::sweep();
-    let session = session::Session::new(&workloads, &peers, reps, measure, quick)?;
+    let builds = distinct(&arguments.build);
+    let session = session::Session::new(&workloads, &peers, &builds, reps, measure, quick)?;
     let results = session.run()?;
-    let mut text = String::new();
-    for workload in &workloads {
-        if let Some(table) = table::workload(&results, *workload, false) {
-            text += &format!("{table}\n\n");
-        }
-    }
-    text += &report::parts(&results);
-    text += &report::targets(&results, reps);
     if let Some(path) = &arguments.json {
-        let json = serde_json::to_string_pretty(&results.rows())?;
-        write(path, &(json + "\n"))?;
+        let rows: Vec<_> = results.iter().flat_map(Results::rows).collect();
+        write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
     }
-    if let Some(dir) = &arguments.plot {
-        plot::draw(&results, &workloads, dir)?;
+    if let (Some(dir), Some(first)) = (&arguments.plot, results.first()) {
+        plot::draw(first, &workloads, dir)?;
     }
     if let Some(path) = &arguments.report {
         write(path, &report::markdown(&results, &workloads, reps, quick))?;
     }
+    let text = report::plain(&results, &workloads, reps);
     // Last: whoever closes the pipe early has the files.
     stdout().write_all(text.as_bytes()).context("cannot write the tables")
+}
+
+/// Each kind of build once, in the order given.
+fn distinct(builds: &[Build]) -> Vec<Build> {
+    let mut kept = Vec::new();
+    for build in builds {
+        if !kept.contains(build) {
+            kept.push(*build);
+        }
+    }
+    kept
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<()> {

@@ -6,30 +6,46 @@ use bench_kit::Workload;
 
 use crate::rows::Results;
 use crate::table::time;
-use crate::targets::{Verdict, evaluate};
+use crate::targets::{self, evaluate};
 use crate::{catalog, machine, table};
 
 /// Repetitions that the targets ask for.
 const ASKED_REPS: u32 = 9;
 
+/// Everything, for the terminal.
+pub(crate) fn plain(all: &[Results], workloads: &[Workload], reps: u32) -> String {
+    let mut text = String::new();
+    for results in all {
+        if all.len() > 1 {
+            let _ = writeln!(text, "===== {} =====\n", results.build.describe());
+        }
+        for workload in workloads {
+            if let Some(table) = table::workload(results, *workload, false) {
+                let _ = writeln!(text, "{table}\n");
+            }
+        }
+        text += &parts(results);
+        text += &targets(results, reps);
+        text.push('\n');
+    }
+    if let [first, second, ..] = all {
+        text += &table::gains(first, second, workloads, false);
+        text += "\n\nGains of one build on the other\n";
+        text += &targets::list(&targets::between(first, second));
+    }
+    text
+}
+
 /// The targets with their marks.
-pub(crate) fn targets(results: &Results, reps: u32) -> String {
+fn targets(results: &Results, reps: u32) -> String {
     let mut text = String::new();
     for (title, nocrc) in [("Targets", false), ("The same without checksums", true)] {
         let verdicts = evaluate(results, nocrc);
         if verdicts.iter().all(|verdict| verdict.met.is_none()) {
             continue;
         }
-        let width = |read: fn(&Verdict) -> &str| {
-            verdicts.iter().map(|verdict| read(verdict).chars().count()).max().unwrap_or(0)
-        };
-        let (target, figure) = (width(|v| &v.target), width(|v| &v.figure));
         let _ = writeln!(text, "{title}");
-        for verdict in verdicts.iter().filter(|verdict| verdict.met.is_some()) {
-            let mark = verdict.mark();
-            let (t, f) = (&verdict.target, &verdict.figure);
-            let _ = writeln!(text, "  {t:<target$}  {f:<figure$}  {mark}");
-        }
+        text += &targets::list(&verdicts);
         let unmeasured = verdicts.iter().filter(|verdict| verdict.met.is_none()).count();
         if unmeasured > 0 {
             let _ = writeln!(text, "  ({unmeasured} more were not measured in this run)");
@@ -44,7 +60,7 @@ pub(crate) fn targets(results: &Results, reps: u32) -> String {
 }
 
 /// What connecting is made of.
-pub(crate) fn parts(results: &Results) -> String {
+fn parts(results: &Results) -> String {
     let mut text = String::new();
     for series in results.of(Workload::Connect) {
         let Some(first) = series.samples.iter().flatten().next() else { continue };
@@ -60,45 +76,48 @@ pub(crate) fn parts(results: &Results) -> String {
 }
 
 /// Everything, as Markdown.
-pub(crate) fn markdown(
-    results: &Results,
-    workloads: &[Workload],
-    reps: u32,
-    quick: bool,
-) -> String {
+pub(crate) fn markdown(all: &[Results], workloads: &[Workload], reps: u32, quick: bool) -> String {
     let mut text = String::from(INTRODUCTION);
     let quick = if quick { " --quick" } else { "" };
     let names: Vec<&str> = workloads.iter().map(|workload| workload.name()).collect();
-    let all = workloads.len() == Workload::ALL.len();
-    let names = if all { String::new() } else { format!(" {}", names.join(" ")) };
+    let is_all = workloads.len() == Workload::ALL.len();
+    let names = if is_all { String::new() } else { format!(" {}", names.join(" ")) };
+    let builds: Vec<&str> = all.iter().map(|results| results.build.name()).collect();
+    let builds = builds.join(",");
     let _ = writeln!(
         text,
-        "```sh\ncargo run --release --manifest-path bench/Cargo.toml --{names} --reps {reps}{quick} \
+        "```sh\ncargo run --release --manifest-path bench/Cargo.toml --{names} --build {builds} --reps {reps}{quick} \
          --plot docs/plots --report docs/benchmarks.md\n```\n\n## The machine\n"
     );
     let _ = writeln!(text, "| | |\n|---|---|");
     for (name, value) in machine::describe() {
         let _ = writeln!(text, "| {name} | {value} |");
     }
-    let _ = writeln!(text, "\n## Targets\n");
-    for (title, nocrc) in [("checksums on", false), ("checksums off on both sides", true)] {
-        let _ = writeln!(text, "| target, {title} | this run | |\n|---|---|---|");
-        for verdict in evaluate(results, nocrc) {
-            let (target, figure, mark) = (&verdict.target, &verdict.figure, verdict.mark());
-            let _ = writeln!(text, "| {target} | {figure} | {mark} |");
+    for results in all {
+        let _ = writeln!(text, "\n## Targets: {}\n", results.build.describe());
+        for (title, nocrc) in [("checksums on", false), ("checksums off on both sides", true)] {
+            text += &targets::table(title, &evaluate(results, nocrc));
         }
-        text.push('\n');
+    }
+    if let [first, second, ..] = all {
+        let _ = writeln!(text, "{GAINS}\n{}\n", table::gains(first, second, workloads, true));
+        text += &targets::table("one build beside the other", &targets::between(first, second));
     }
     for workload in workloads {
-        if let Some(table) = table::workload(results, *workload, true) {
+        let _ = writeln!(text, "## {}\n", workload.name());
+        let _ = writeln!(text, "{}.\n", catalog::describe(*workload));
+        for results in all {
+            let Some(table) = table::workload(results, *workload, true) else { continue };
             let (_, table) = table.split_once('\n').unwrap_or_default();
-            let _ = writeln!(text, "## {}\n", workload.name());
-            let _ = writeln!(text, "{}.\n\n{table}\n", catalog::describe(*workload));
+            let _ = writeln!(text, "With {}:\n\n{table}\n", results.build.describe());
         }
     }
-    let parts = parts(results);
-    if !parts.is_empty() {
-        let _ = writeln!(text, "```text\n{}```\n", parts.trim_end().to_owned() + "\n");
+    for results in all {
+        let parts = parts(results);
+        if !parts.is_empty() {
+            let _ = writeln!(text, "With {}:\n", results.build.describe());
+            let _ = writeln!(text, "```text\n{}\n```\n", parts.trim_end());
+        }
     }
     let _ = writeln!(text, "## The peers\n\n| | |\n|---|---|");
     for peer in catalog::PEERS {
@@ -106,6 +125,13 @@ pub(crate) fn markdown(
     }
     text
 }
+
+const GAINS: &str = "\
+## What the second build gains
+
+How many times as fast each peer is with the second kind of build as with the first: medians of the ratios
+within each repetition, in which one run follows the other.
+";
 
 const INTRODUCTION: &str = "\
 # Benchmarks

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bench_kit::{Sample, Workload};
 use serde::Serialize;
 
+use crate::build::Build;
 use crate::catalog;
 use crate::run::Cell;
 
@@ -117,6 +118,7 @@ impl Series {
 /// A row as `--json` writes it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
+    pub(crate) build: Build,
     pub(crate) workload: &'static str,
     pub(crate) peer: &'static str,
     /// Clients in `fan-in`, idle links in `idle-links`, KiB in `beside-large`; else how many were measured.
@@ -137,18 +139,19 @@ pub(crate) struct Row {
     pub(crate) ratio_to_ours: Option<f64>,
 }
 
-/// All results.
+/// All results of one kind of build.
 #[derive(Debug)]
 pub(crate) struct Results {
+    pub(crate) build: Build,
     pub(crate) series: Vec<Series>,
     index: HashMap<(Workload, &'static str, Option<u64>), usize>,
 }
 
 impl Results {
-    pub(crate) fn new(series: Vec<Series>) -> Self {
+    pub(crate) fn new(build: Build, series: Vec<Series>) -> Self {
         let key = |cell: &Cell| (cell.workload, cell.peer.name, cell.parameter);
         let index = series.iter().enumerate().map(|(place, one)| (key(&one.cell), place)).collect();
-        Self { series, index }
+        Self { build, series, index }
     }
 
     pub(crate) fn get(
@@ -185,6 +188,7 @@ impl Results {
             _ => catalog::limit(workload).and_then(|limit| to(limit, None)),
         };
         Row {
+            build: self.build,
             workload: workload.name(),
             peer: peer.name,
             n: parameter.unwrap_or(count),

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use crate::build::Builder;
+use crate::build::{Build, Builder};
 use crate::catalog::{self, Peer};
 use crate::process::is_interrupted;
 use crate::rows::{Results, Series};
@@ -21,9 +21,13 @@ const PATIENCE: usize = 2;
 /// Repetitions of `idle` in a quick session: each takes more than a second, and little varies.
 const QUICK_IDLE_REPS: usize = 3;
 
+/// By build and package; `None` is the package of the runner itself.
+type Programs = HashMap<(Build, Option<&'static str>), Result<PathBuf, String>>;
+
 /// What is to be measured.
 pub(crate) struct Session {
     cells: Vec<Cell>,
+    builds: Vec<Build>,
     reps: u32,
     idle_reps: usize,
     setting: Setting,
@@ -33,6 +37,7 @@ impl Session {
     pub(crate) fn new(
         workloads: &[Workload],
         peers: &[&'static Peer],
+        builds: &[Build],
         reps: u32,
         measure: Duration,
         quick: bool,
@@ -54,21 +59,25 @@ impl Session {
             );
         }
         let idle_reps = if quick { QUICK_IDLE_REPS } else { usize::MAX };
-        Ok(Self { cells, reps, idle_reps, setting: Setting { cores: cores()?, measure } })
+        let setting = Setting { cores: cores()?, measure };
+        Ok(Self { cells, builds: builds.to_vec(), reps, idle_reps, setting })
     }
 
-    /// Builds the rivals, then measures.
-    pub(crate) fn run(&self) -> Result<Results> {
+    /// Builds the rivals, then measures: results for each kind of build.
+    pub(crate) fn run(&self) -> Result<Vec<Results>> {
         let programs = self.programs()?;
-        let mut series: Vec<Series> = self.cells.iter().copied().map(Series::new).collect();
+        // A cell's series of all builds follow each other, so that what drifts drifts for them alike.
+        let both = self.cells.iter().flat_map(|cell| self.builds.iter().map(move |b| (*b, *cell)));
+        let mut series: Vec<(Build, Series)> =
+            both.map(|(build, cell)| (build, Series::new(cell))).collect();
         let bar = ProgressBar::new(u64::from(self.reps) * series.len() as u64);
         let style = "{elapsed_precise} {bar:30} {pos}/{len}, {eta} left, {msg}";
         bar.set_style(ProgressStyle::with_template(style)?);
         for _ in 0..self.reps {
-            for series in &mut series {
+            for (build, series) in &mut series {
                 let name = series.cell.peer.name;
                 bar.set_message(format!("{} {name}", series.cell.workload.name()));
-                self.repeat(series, &programs);
+                self.repeat(series, &programs[&(*build, series.cell.peer.package)]);
                 if is_interrupted() {
                     bar.abandon();
                     bail!("interrupted");
@@ -77,21 +86,22 @@ impl Session {
             }
         }
         bar.finish_and_clear();
-        Ok(Results::new(series))
+        let mut results = Vec::new();
+        for build in &self.builds {
+            let built = series.extract_if(.., |(of, _)| of == build);
+            results.push(Results::new(*build, built.map(|(_, series)| series).collect()));
+        }
+        Ok(results)
     }
 
-    fn repeat(
-        &self,
-        series: &mut Series,
-        programs: &HashMap<Option<&str>, Result<PathBuf, String>>,
-    ) {
+    fn repeat(&self, series: &mut Series, program: &Result<PathBuf, String>) {
         if series.cell.workload == Workload::Idle && series.samples.len() >= self.idle_reps {
             return;
         }
         let started = Instant::now();
-        let sample = match programs.get(&series.cell.peer.package) {
-            Some(Ok(_)) if has_given_up(series) => None,
-            Some(Ok(program)) => match run(series.cell, program, &self.setting) {
+        let sample = match program {
+            Ok(_) if has_given_up(series) => None,
+            Ok(program) => match run(series.cell, program, &self.setting) {
                 Ok(sample) => Some(sample),
                 Err(error) => {
                     series.failures.push(format!("{error:#}"));
@@ -99,31 +109,32 @@ impl Session {
                     None
                 }
             },
-            Some(Err(error)) => {
+            Err(error) => {
                 series.failures = vec![error.clone()];
                 None
             }
-            None => None,
         };
         series.samples.push(sample);
     }
 
     /// The program of each package, or why there is none.
-    fn programs(&self) -> Result<HashMap<Option<&'static str>, Result<PathBuf, String>>> {
+    fn programs(&self) -> Result<Programs> {
         let own = std::env::current_exe().context("cannot find this program's own file")?;
-        let builder = Builder::new(&own)?;
-        let mut programs = HashMap::from([(None, Ok(own))]);
-        let mut packages: Vec<_> = self.cells.iter().filter_map(|cell| cell.peer.package).collect();
-        packages.dedup();
-        for package in packages {
-            if programs.contains_key(&Some(package)) {
+        let builder = Builder::new(own)?;
+        let mut programs = Programs::new();
+        let packages = || self.cells.iter().map(|cell| cell.peer.package);
+        for (build, package) in self.builds.iter().flat_map(|b| packages().map(|p| (*b, p))) {
+            if programs.contains_key(&(build, package)) {
                 continue;
             }
-            let built = builder.build(package).map_err(|error| format!("{error:#}"));
+            let built = match package {
+                None => builder.own(build),
+                Some(package) => builder.build(package, build),
+            };
             if is_interrupted() {
                 bail!("interrupted");
             }
-            programs.insert(Some(package), built);
+            programs.insert((build, package), built.map_err(|error| format!("{error:#}")));
         }
         Ok(programs)
     }

@@ -5,7 +5,7 @@ use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::catalog;
-use crate::rows::{Results, Row};
+use crate::rows::{Figure, Results, Row};
 
 /// One workload's table.
 pub(crate) fn workload(results: &Results, workload: Workload, markdown: bool) -> Option<String> {
@@ -32,6 +32,60 @@ pub(crate) fn workload(results: &Results, workload: Workload, markdown: bool) ->
         column.set_cell_alignment(CellAlignment::Right);
     }
     Some(format!("{}: {}\n{table}", workload.name(), catalog::describe(workload)))
+}
+
+/// How many times as fast each peer is in the second kind of build as in the first.
+pub(crate) fn gains(
+    first: &Results,
+    second: &Results,
+    workloads: &[Workload],
+    markdown: bool,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(if markdown { ASCII_MARKDOWN } else { UTF8_FULL_CONDENSED });
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    // What is asleep or idle does not depend on the build.
+    let compared: Vec<Workload> =
+        workloads.iter().copied().filter(|workload| COMPARED.contains(workload)).collect();
+    let names = compared.iter().map(|workload| workload.name().to_owned());
+    table.set_header(std::iter::once("peer".to_owned()).chain(names));
+    for peer in catalog::PEERS {
+        let gains: Vec<Option<f64>> =
+            compared.iter().map(|workload| gain(first, second, *workload, peer.name)).collect();
+        if gains.iter().any(Option::is_some) {
+            let figures = gains.into_iter().map(|gain| gain.map_or_else(String::new, ratio));
+            table.add_row(std::iter::once(peer.name.to_owned()).chain(figures));
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// Workloads whose figures are this program's own work.
+const COMPARED: [Workload; 5] = [
+    Workload::RttSpin,
+    Workload::RttDefault,
+    Workload::Notices,
+    Workload::Blob64k,
+    Workload::Blob1m,
+];
+
+/// How many times as fast `peer` is in the second kind of build as in the first.
+pub(crate) fn gain(
+    first: &Results,
+    second: &Results,
+    workload: Workload,
+    peer: &str,
+) -> Option<f64> {
+    let slow = first.get(workload, peer, None)?;
+    let fast = second.get(workload, peer, None)?;
+    let figure = Figure::of(workload);
+    match figure {
+        Figure::P50 | Figure::P99 => slow.ratio(fast, figure),
+        Figure::PerSecond | Figure::Bandwidth | Figure::FairShare => fast.ratio(slow, figure),
+    }
 }
 
 struct Column {
