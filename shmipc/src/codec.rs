@@ -3,10 +3,11 @@
 //! bincode is no longer developed, and other crates write the same bytes.
 //!
 //! # What a lie can cost
-//! Without a limit, bincode allocates what a length claims before it reads: 28 bytes that claim a
-//! string of 2^40 abort the process. Its limit is a compile-time constant, so decoding picks the
-//! smallest of a few tiers that holds the payload. What escapes that limit, elements without bytes
-//! and values nested without end, is refused by [`bounded`].
+//! Left alone, bincode allocates what a length claims before it reads: 28 bytes that claim a string of
+//! 2^40 abort the process. [`bounded`] stands between it and every type: text and bytes are borrowed,
+//! which looks at what is there first, and it refuses more elements than the payload can hold and values
+//! nested without end. bincode's own limit is not set: being part of the type, it would have to come in
+//! several sizes, and each of them would decode every message in a copy of the code of its own.
 
 mod bounded;
 mod counted;
@@ -16,7 +17,7 @@ mod words;
 use std::borrow::BorrowMut;
 use std::marker::PhantomData;
 
-use bincode::config::{self, Config};
+use bincode::config;
 use bincode::enc::write::Writer;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub(crate) enum EncodeFailure {
 }
 
 /// Encodes `value` into `sink`.
+#[inline]
 pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     sink: &mut impl Sink,
@@ -129,40 +131,18 @@ impl<B: BorrowMut<Vec<u8>>> Sink for VecSink<B> {
 ///
 /// # Errors
 /// The bytes are not a `T`, claim more than they hold, or leave a rest.
+#[inline]
 pub(crate) fn decode<'m, T: Deserialize<'m>>(bytes: &'m [u8]) -> Result<T, DecodeError> {
-    const KIB: usize = 1 << 10;
-    const MIB: usize = 1 << 20;
-    match bytes.len() {
-        0..=256 => decode_within(bytes, config::legacy().with_limit::<256>()),
-        257..=4_096 => decode_within(bytes, config::legacy().with_limit::<{ 4 * KIB }>()),
-        4_097..=65_536 => decode_within(bytes, config::legacy().with_limit::<{ 64 * KIB }>()),
-        65_537..=1_048_576 => decode_within(bytes, config::legacy().with_limit::<{ MIB }>()),
-        1_048_577..=16_777_216 => {
-            decode_within(bytes, config::legacy().with_limit::<{ 16 * MIB }>())
-        }
-        16_777_217..=268_435_456 => {
-            decode_within(bytes, config::legacy().with_limit::<{ 256 * MIB }>())
-        }
-        _ => decode_within(bytes, config::legacy().with_limit::<{ 2048 * MIB }>()),
-    }
-}
-
-fn decode_within<'m, T: Deserialize<'m>, C: Config>(
-    bytes: &'m [u8],
-    config: C,
-) -> Result<T, DecodeError> {
     let budget = Budget::new(bytes.len());
     let seed = Bounded::new(PhantomData::<T>, &budget);
-    let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)
+    let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config::legacy())
         .map_err(|error| DecodeError::message(words::of_decoding(error)))?;
-    if used == bytes.len() {
-        Ok(value)
-    } else {
-        Err(DecodeError::message(format!(
-            "{} bytes are left over after {used}",
-            bytes.len() - used
-        )))
-    }
+    if used == bytes.len() { Ok(value) } else { Err(left_over(bytes.len() - used, used)) }
+}
+
+#[cold]
+fn left_over(rest: usize, used: usize) -> DecodeError {
+    DecodeError::message(format!("{rest} bytes are left over after {used}"))
 }
 
 #[cfg(test)]
@@ -242,6 +222,12 @@ mod tests {
         let claim = (1_u64 << 40).to_le_bytes();
         assert!(decode::<String>(&claim).is_err());
         assert!(decode::<Vec<u8>>(&claim).is_err());
+        // Each asks serde for a buffer of its own in another way.
+        assert!(decode::<Box<str>>(&claim).is_err());
+        assert!(decode::<std::borrow::Cow<'_, str>>(&claim).is_err());
+        assert!(decode::<std::path::PathBuf>(&claim).is_err());
+        assert!(decode::<std::ffi::CString>(&claim).is_err());
+        assert!(decode::<Option<Box<[u64]>>>(&[&[1], &claim[..]].concat()).is_err());
         assert!(decode::<Vec<()>>(&claim).is_err());
         assert!(decode::<BTreeSet<()>>(&claim).is_err());
         assert!(decode::<HashMap<(), ()>>(&claim).is_err());

@@ -46,6 +46,7 @@ fn dispatch_fn(protocol: &Protocol) -> TokenStream {
     let (handler, cx) = (local("handler"), local("cx"));
     let (message, responder) = (local("message"), local("responder"));
     quote! {
+        #[inline]
         fn dispatch(
             #handler: &mut __ShmipcHandler,
             #cx: &#krate::Context<#protocol_type>,

@@ -1,7 +1,8 @@
-//! A deserializer around the codec's that refuses what the codec's own limit lets through: lists that
-//! claim more elements than any honest payload holds (elements of no bytes cost the codec nothing, so
-//! a `Vec<()>` of 2^40 would keep it busy for hours), and values nested so deep that decoding them
-//! would overflow the stack.
+//! A deserializer around the codec's that refuses what the codec lets through: lists that claim more
+//! elements than any honest payload holds (elements of no bytes cost the codec nothing, so a `Vec<()>`
+//! of 2^40 would keep it busy for hours), and values nested so deep that decoding them would overflow
+//! the stack. Text and bytes it asks of the codec as borrowed ones alone: only those are looked for
+//! before there is memory for them.
 //!
 //! Every element of a list or map that takes bytes at all has at least one byte of its own in the
 //! payload. So all claimed lengths together are at most the payload's length, plus

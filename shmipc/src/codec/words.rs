@@ -18,7 +18,6 @@ pub(super) fn of_decoding(error: Decode) -> String {
              are the two sides' types not the same?"
                 .to_owned()
         }
-        Decode::LimitExceeded => "a length in it is larger than the message".to_owned(),
         Decode::InvalidBooleanValue(byte) => format!("a `bool` that is {byte}"),
         Decode::InvalidCharEncoding(bytes) => format!("a `char` that is {bytes:?}"),
         Decode::Utf8 { inner } => format!("a text that is not UTF-8: {inner}"),

@@ -108,6 +108,7 @@ impl Kept {
     }
 
     /// Was it opened by a parent of this process?
+    #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         is_inherited(self.generation)
     }

@@ -158,6 +158,7 @@ impl Mapping {
     }
 
     /// Was it mapped by a parent of this process? Then there is nothing left of it.
+    #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.file.is_inherited()
     }

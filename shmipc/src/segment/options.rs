@@ -8,7 +8,7 @@ use crate::ring::frame::HEADER_LENGTH;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 
 /// Ring size where the user chose none: four rings make a mebibyte for each link.
-pub(crate) const DEFAULT_RING_SIZE: usize = 256 << 10;
+pub(crate) const DEFAULT_RING_SIZE: usize = 64 << 10;
 /// Largest message where the user chose none: 64 MiB of payload, and room for what stands around it
 /// (variant, lengths, small fields).
 pub(crate) const DEFAULT_MAX_MESSAGE: usize = (64 << 20) + (4 << 10);

@@ -68,6 +68,7 @@ pub(crate) trait Service<P: ShmMessage>: Send {
 pub(crate) struct HandlerService<H>(pub(crate) H);
 
 impl<P: Dispatch<H>, H: Send> Service<P> for HandlerService<H> {
+    #[inline]
     fn handle(
         &mut self,
         cx: &Context<P>,
@@ -99,6 +100,7 @@ where
     P: ShmMessage,
     F: for<'m> FnMut(&Context<P>, P::Borrowed<'m>) -> P::Reply + Send,
 {
+    #[inline]
     fn handle(
         &mut self,
         cx: &Context<P>,
@@ -118,6 +120,7 @@ where
 
 /// Runs one message through `service`. A panic, of the decoder or of the handler, is reported to the
 /// sender and goes no further.
+#[inline]
 pub(crate) fn dispatch<P: ShmMessage>(
     service: &mut dyn Service<P>,
     cx: &Context<P>,

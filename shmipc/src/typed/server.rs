@@ -66,6 +66,7 @@ impl Shared {
 
     /// Was the server started by a parent of this process? Then keep away from its locks: a thread
     /// that stayed behind may hold them for ever.
+    #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.registry.is_inherited()
     }

@@ -198,6 +198,7 @@ impl Registry {
     }
 
     /// Was it bound by a parent of this process? Then this process serves nobody with it.
+    #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.mapping.is_inherited()
     }
