@@ -8,6 +8,7 @@ use crate::link::Link;
 use crate::link::control::Goodbye;
 use crate::link::inbound::{Inbound, LOOK_BYTES, Received};
 use crate::link::outbound::Flushed;
+use crate::ring::Violation;
 use crate::ring::frame::Kind;
 use crate::segment::doorbell::{Sleeper, look_announced};
 use crate::sync::{Fault, broken};
@@ -35,6 +36,15 @@ pub(crate) enum Progress {
     Stuck,
     /// The link ended.
     Ended(Departure),
+}
+
+/// What became of one turn at a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    Handled,
+    Nothing,
+    /// The peer must read its replies first.
+    Stuck,
 }
 
 /// Waits a moment before the next look at a lane that just gave a notice. A sender of notices goes on
@@ -83,71 +93,95 @@ impl<P: ShmMessage> Session<P> {
         if let Some(departure) = ended.clone().filter(|_| self.is_through()) {
             return Progress::Ended(departure);
         }
+        // What was left of a queue goes next time, after the others' turn.
+        let flushed = self.link.flush_some();
+        let batch = match self.handle_batch(service, is_stopping, ended.is_some()) {
+            Ok(batch) => batch,
+            Err(violation) => return Progress::Ended(self.link.accuse(&violation)),
+        };
+        if self.inbound.consumer().position() != self.given {
+            self.give_room();
+        }
+        match (flushed, batch) {
+            (_, Batch::Handled) => {
+                self.inbound.trim();
+                Progress::Busy
+            }
+            (Flushed::Partly, _) => Progress::Busy,
+            (_, Batch::Stuck) => Progress::Stuck,
+            (_, Batch::Nothing) => Progress::Idle,
+        }
+    }
+
+    /// Takes and runs messages until there is none, or the others' turn comes: after so many messages or
+    /// so many bytes. Of a link that `has_ended`, replies need no room.
+    #[inline]
+    fn handle_batch(
+        &mut self,
+        service: &mut dyn Service<P>,
+        is_stopping: impl Fn() -> bool,
+        has_ended: bool,
+    ) -> Result<Batch, Violation> {
+        let mut batch = Batch::Nothing;
         let mut handled = 0;
         let mut streaming = false;
-        // What was left of a queue goes next time, after the others' turn.
-        let mut progress = match self.link.flush_some() {
-            Flushed::Partly => Progress::Busy,
-            Flushed::All | Flushed::Blocked => Progress::Idle,
-        };
         let begun = self.inbound.consumer().position();
-        while handled < BATCH && !is_stopping() {
-            // The others' turn comes after so many messages or so many bytes.
-            if self.inbound.consumer().position() - begun >= LOOK_BYTES {
-                break;
+        while handled < BATCH
+            && !is_stopping()
+            && self.inbound.consumer().position() - begun < LOOK_BYTES
+        {
+            if !has_ended && self.link.replies().is_congested() {
+                return Ok(if handled > 0 { batch } else { Batch::Stuck });
             }
-            if ended.is_none() && self.link.replies().is_congested() {
-                if progress == Progress::Idle {
-                    progress = Progress::Stuck;
-                }
-                break;
-            }
-            match self.inbound.next() {
-                Ok(Some(received)) => {
+            match self.inbound.next()? {
+                Some(received) => {
+                    self.free_room_of(received.kind);
                     if !self.may_run(received.kind) {
                         break;
                     }
                     self.run(service, received);
                     crate::step::reach("dispatch.after");
                     handled += 1;
+                    batch = Batch::Handled;
                     streaming = received.kind == Kind::Notice;
                 }
-                Ok(None) if streaming => {
+                None if streaming => {
                     streaming = false;
                     linger();
                 }
-                Ok(None) => break,
-                Err(violation) => return Progress::Ended(self.link.accuse(&violation)),
+                None => break,
             }
         }
-        if self.inbound.consumer().position() != self.given {
-            self.give_room();
-        }
-        if handled > 0 {
-            self.inbound.trim();
-            progress = Progress::Busy;
-        }
-        progress
+        Ok(batch)
     }
 
-    /// Gives the room of what was taken back, and says whether it may still run.
+    /// Gives the room of what was taken back.
     #[inline]
-    fn may_run(&mut self, kind: Kind) -> bool {
+    fn free_room_of(&mut self, kind: Kind) {
         if kind == Kind::Request {
-            if broken(Fault::PublishedLate) {
-                let open = !self.link.is_closed_here();
-                self.inbound.consumer().publish();
-                return open;
-            }
             // Before the dispatch: a request behind this position certainly did not start.
-            self.inbound.consumer().publish();
-            !self.link.is_closed_here()
+            if !broken(Fault::PublishedLate) {
+                self.inbound.consumer().publish();
+            }
         } else {
             // Nobody asks whether a notice ran: its room is given back with others'.
             self.inbound.publish_in_batches();
             if self.inbound.consumer().producer_waits_hint() {
                 self.give_room_if_slow();
             }
+        }
+    }
+
+    /// May what was taken still run, or did this side close the link?
+    #[inline]
+    fn may_run(&mut self, kind: Kind) -> bool {
+        if kind == Kind::Request {
+            let is_open = !self.link.is_closed_here();
+            if broken(Fault::PublishedLate) {
+                self.inbound.consumer().publish();
+            }
+            is_open
+        } else {
             !self.link.was_closed_here()
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec;
+use crate::endpoint::listener::live;
 use crate::endpoint::session::{Progress, Session};
 use crate::error::{DecodeError, Departure};
 use crate::link::Link;
@@ -11,11 +12,10 @@ use crate::link::control::Goodbye;
 use crate::link::inbound::Inbound;
 use crate::link::responder::{Responded, Responder};
 use crate::os::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
-use crate::panics::caught;
 use crate::segment::doorbell::Slept;
 use crate::typed::context::Context;
 use crate::typed::dispatch::Service;
-use crate::typed::listening::{End, Listening};
+use crate::typed::listening::Listening;
 use crate::typed::message::ShmMessage;
 
 type OnDeparture = Box<dyn FnMut(&Departure) + Send>;
@@ -139,21 +139,16 @@ impl<E: ShmMessage> Listener<E> {
         self.run_as(Self::work);
     }
 
-    fn run_as(mut self, work: impl FnOnce(&mut Self) -> Departure) {
-        // Handlers' panics are contained one by one; this is for the rest.
-        let ran = caught(|| work(&mut self));
-        if self.session.link().is_inherited() {
-            // A forked child that came out of a handler: nothing here is its own.
-            std::mem::forget(self);
-            return;
-        }
-        // However the listening ended, the link ends with it: nobody would hear what the server says.
-        let departure = ran.as_ref().map_or(Departure::ClosedHere, Clone::clone);
-        drop(caught(|| self.end(&departure)));
+    fn run_as(self, work: impl FnOnce(&mut Self) -> Departure) {
         let listening = self.listening.clone();
-        // The panic hook has printed it.
-        drop(caught(|| drop(self)));
-        listening.set_ended(ran.map(drop).map_err(End::Panicked));
+        let is_inherited = |listener: &Self| listener.session.link().is_inherited();
+        // However the listening ended, the link ends with it: nobody would hear what the server says.
+        let close = |listener: &mut Self, departure: Option<Departure>| {
+            listener.end(&departure.unwrap_or(Departure::ClosedHere));
+        };
+        if let Some(how) = live(self, is_inherited, work, close) {
+            listening.set_ended(how);
+        }
     }
 
     fn end(&mut self, departure: &Departure) {
@@ -220,6 +215,7 @@ mod tests {
     use super::*;
     use crate::endpoint::server::Server;
     use crate::link::Manner;
+    use crate::typed::listening::End;
     use crate::typed::message::NoEvents;
     use std::time::Duration;
 

@@ -48,7 +48,7 @@ pub(super) type OnRefused = Box<dyn FnMut(&Refused) + Send>;
 ///
 /// | option | default | range |
 /// |---|---|---|
-/// | [`ring_size`](Self::ring_size) | 256 KiB | power of two, 4 KiB to 1 GiB |
+/// | [`ring_size`](Self::ring_size) | 64 KiB | power of two, 4 KiB to 1 GiB |
 /// | [`max_message`](Self::max_message) | 64 MiB and 4 KiB | 16 bytes to 1 GiB |
 /// | [`max_links`](Self::max_links) | 256 | 1 to 4,032 |
 /// | [`max_link_memory`](Self::max_link_memory) | 64 MiB | what the rings take, to 5 GiB |
@@ -113,9 +113,12 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// Bytes in each of a link's four rings, where the client chooses no other size. Larger messages
     /// pass too, in fragments.
     ///
-    /// For many messages of 64 KiB and more choose 4 or 8 MiB: half a ring passes in one piece, and a ring
-    /// that is larger than a processor's own cache is read several times as fast, since the two meet in
-    /// the cache that they share. The memory is reserved for each link.
+    /// The rule: four times the messages that are usual. A message of at most half a ring passes in one piece,
+    /// and while one is read the next is written. So the default is for messages of up to 16 KiB; larger
+    /// ones lose up to half their speed in it, smaller ones gain nothing from more. From 1 MiB on, rings of
+    /// 8 MiB are faster still: they are larger than a processor's own cache, and the two sides meet in the
+    /// cache that they share. The memory of all four is reserved while a client connects, and takes the
+    /// most of that time.
     pub fn ring_size(mut self, bytes: usize) -> Self {
         self.settings.registry.message_ring = bytes;
         self.settings.registry.reply_ring = bytes;

@@ -5,34 +5,30 @@
 //! client then sets the link's ready bit in the registry with its next message, and that makes it
 //! active again. So an idle link costs nothing, however many there are.
 
+mod offers;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::builder::OnRefused;
 use super::doors::Doors;
-use super::refusal;
+use crate::endpoint::listener::live;
 use crate::endpoint::session::{Progress, Session};
-use crate::error::{BindError, Departure, Refused};
+use crate::endpoint::sessions::Sessions;
+use crate::error::{BindError, Departure};
 use crate::link::control::Goodbye;
-use crate::link::{Attention, Link};
 use crate::os::wait::{self, BLIND_SLICE, Deadline, IDLE_SLICE, LEAST_SLEEP};
-use crate::panics::caught;
-use crate::segment::Candidate;
 use crate::segment::doorbell::Sleeper;
-use crate::segment::link::{LaneId, LinkFault, LinkOptions, LinkSegment};
-use crate::segment::registry::{Offer, Registry};
-use crate::sync::{Fault, broken};
-use crate::typed::context::Context;
-use crate::typed::dispatch::{self, Service};
+use crate::typed::dispatch::Service;
 use crate::typed::listening::End;
 use crate::typed::message::ShmMessage;
-use crate::typed::server::{ServerHandle, Shared};
+use crate::typed::server::Shared;
 
 pub(super) struct Listener<P: ShmMessage> {
     shared: Arc<Shared>,
     service: Box<dyn Service<P>>,
     /// By link index.
-    sessions: Vec<Option<Session<P>>>,
+    sessions: Sessions<P>,
     /// Indices of the links that are looked at, in turn.
     active: Vec<Active>,
     /// Empty between two rounds; kept so that being woken allocates nothing.
@@ -66,7 +62,7 @@ impl<P: ShmMessage> Listener<P> {
         Self {
             shared,
             service,
-            sessions: Vec::new(),
+            sessions: Sessions::default(),
             active: Vec::new(),
             found: Vec::new(),
             last_id: 0,
@@ -87,33 +83,29 @@ impl<P: ShmMessage> Listener<P> {
         self
     }
 
-    pub(super) fn run(mut self) {
-        let ran = caught(|| {
-            while !self.shared.is_stopping() {
-                self.look_for_ready();
-                let busy = self.serve_active() || self.offered;
-                if !busy && !self.spin() && self.park_active() {
-                    self.sleep();
-                }
-                self.slow_round();
-            }
-        });
-        let closed = caught(|| {
-            if !self.shared.is_inherited() {
-                self.close_all();
-            }
-        });
-        if self.shared.is_inherited() {
-            // A forked child that came out of a handler (`dispatch::dispatch`): nothing here is its own.
-            std::mem::forget(self);
-            return;
-        }
-        let (shared, lost) = (self.shared.clone(), self.lost.take());
-        // The handler goes before the end is told: `stop` means that it is gone.
-        let dropped = caught(|| drop(self));
-        let how = ran.and(closed).and(dropped).map_err(End::Panicked);
+    pub(super) fn run(self) {
+        let shared = self.shared.clone();
+        let mut lost = None;
+        let is_inherited = |listener: &Self| listener.shared.is_inherited();
+        let close = |listener: &mut Self, _| {
+            lost = listener.lost.take();
+            listener.close_all();
+        };
+        let Some(how) = live(self, is_inherited, Self::work, close) else { return };
+        // The handler is gone before the end is told: `stop` means that.
         let left = shared.release_name();
         shared.listening.set_ended(how.and(lost.map_or(Ok(()), Err)).and(left));
+    }
+
+    fn work(&mut self) {
+        while !self.shared.is_stopping() {
+            self.look_for_ready();
+            let busy = self.serve_active() || self.offered;
+            if !busy && !self.spin() && self.park_active() {
+                self.sleep();
+            }
+            self.slow_round();
+        }
     }
 
     /// Makes links active that asked for it, and takes an offered one on. One a turn: opening it is work, and
@@ -125,55 +117,7 @@ impl<P: ShmMessage> Listener<P> {
             self.activate_all(ready);
         }
         if self.offered {
-            // The doors' turn comes after each of the first registry's.
-            self.doors_next = !self.doors_next && self.doors.newest().is_some();
-            self.offered = match self.doors_next {
-                true => self.consider_next_of_doors() || self.consider_next_of_first(),
-                false => self.consider_next_of_first() || self.consider_next_of_doors(),
-            };
-        }
-    }
-
-    /// `false`: nobody offers anything there.
-    fn consider_next_of_first(&mut self) -> bool {
-        let first = self.shared.registry.clone();
-        let Some(offer) = first.next_offer(self.last_slot) else { return false };
-        self.last_slot = offer.slot;
-        self.consider(&first, offer);
-        true
-    }
-
-    fn consider_next_of_doors(&mut self) -> bool {
-        let Some((door, number, offer)) = self.doors.next_offer() else { return false };
-        if let Some(index) = self.consider(&door, offer) {
-            self.doors.came(index, number);
-        }
-        true
-    }
-
-    /// Takes a link on or not, and tells its client. Gives its index.
-    fn consider(&mut self, registry: &Registry, offer: Offer) -> Option<usize> {
-        let taken = self.take_on(registry.owner(), offer);
-        registry.answer(offer, taken.as_ref().map(|_| ()).map_err(|refused| &refused.refusal));
-        match taken {
-            Ok(index) => {
-                // After the answer: who is woken by the bell looks for it once and sleeps on.
-                if !broken(Fault::AnswerRungEarly) {
-                    self.tell_answer(index);
-                }
-                self.welcome(index);
-                Some(index)
-            }
-            Err(refused) => {
-                if let Some(tell) = &mut self.on_refused {
-                    // Its own business; the server's is to go on.
-                    drop(caught(|| tell(&refused)));
-                    if self.shared.is_inherited() {
-                        dispatch::leave();
-                    }
-                }
-                None
-            }
+            self.offered = self.consider_next();
         }
     }
 
@@ -185,7 +129,7 @@ impl<P: ShmMessage> Listener<P> {
     }
 
     fn activate(&mut self, index: usize) {
-        if let Some(Some(session)) = self.sessions.get_mut(index) {
+        if let Some(session) = self.sessions.get_mut(index) {
             session.withdraw();
             if !self.active.iter().any(|active| active.index == index) {
                 self.active.push(Active { index, stuck: false });
@@ -199,7 +143,7 @@ impl<P: ShmMessage> Listener<P> {
         let mut position = 0;
         while let Some(active) = self.active.get_mut(position) {
             let index = active.index;
-            let Some(Some(session)) = self.sessions.get_mut(index) else {
+            let Some(session) = self.sessions.get_mut(index) else {
                 self.active.swap_remove(position);
                 continue;
             };
@@ -224,12 +168,12 @@ impl<P: ShmMessage> Listener<P> {
     fn spin(&mut self) -> bool {
         let (shared, sessions, active) = (&self.shared, &mut self.sessions, &self.active);
         // One active peer that waits for this very processor is reason enough not to spin on it.
-        let links = active.iter().filter_map(|active| sessions.get(active.index)?.as_ref());
+        let links = active.iter().filter_map(|active| sessions.get(active.index));
         let budget = links.map(|session| session.link().spin_budget()).min();
         let budget = budget.unwrap_or(shared.settings.manner.spin);
         wait::spin(budget, &mut Deadline::never(), || {
             let data = active.iter().any(|active| {
-                let session = sessions.get_mut(active.index).and_then(Option::as_mut);
+                let session = sessions.get_mut(active.index);
                 !active.stuck && session.is_some_and(Session::has_data)
             });
             (data || shared.registry.has_ready() || shared.is_stopping()).then_some(())
@@ -241,7 +185,7 @@ impl<P: ShmMessage> Listener<P> {
     fn park_active(&mut self) -> bool {
         let mut position = 0;
         while let Some(active) = self.active.get(position).copied() {
-            let Some(Some(session)) = self.sessions.get_mut(active.index) else {
+            let Some(session) = self.sessions.get_mut(active.index) else {
                 self.active.swap_remove(position);
                 continue;
             };
@@ -267,7 +211,7 @@ impl<P: ShmMessage> Listener<P> {
     }
 
     fn slice(&self) -> std::time::Duration {
-        let blind = self.sessions.iter().flatten().any(|session| !session.link().is_watched());
+        let blind = self.sessions.iter().any(|session| !session.link().is_watched());
         if blind { BLIND_SLICE } else { IDLE_SLICE }
     }
 
@@ -293,11 +237,9 @@ impl<P: ShmMessage> Listener<P> {
         }
         self.keep_name();
         let mut wanting = std::mem::take(&mut self.found);
-        let sessions = self.sessions.iter_mut().enumerate();
+        let sessions = self.sessions.iter_mut();
         wanting.extend(
-            sessions.filter_map(|(index, session)| {
-                session.as_mut()?.wants_attention().then_some(index)
-            }),
+            sessions.filter_map(|(index, session)| session.wants_attention().then_some(index)),
         );
         self.activate_all(wanting);
     }
@@ -331,85 +273,9 @@ impl<P: ShmMessage> Listener<P> {
         !is_own && first.is_name_anothers()
     }
 
-    /// Opens an offered link. Gives its index. `owner`: the user who bound the name.
-    fn take_on(&mut self, owner: u32, offer: Offer) -> Result<usize, Refused> {
-        let settings = &self.shared.settings;
-        let free = self.sessions.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.sessions.len());
-        if index >= settings.registry.max_links {
-            return Err(refusal::too_many(settings.registry.max_links));
-        }
-        let admits = |link: &Candidate<'_>| settings.admission.check_link(link, owner);
-        // Before anything is run on the link's memory.
-        let fits = |options: &LinkOptions| {
-            let (length, maximum) = (options.segment_length(), settings.max_link_memory);
-            let fits = options.max_message <= settings.registry.max_message
-                && options.doorbell == settings.registry.doorbell
-                && options.fingerprint == P::FINGERPRINT;
-            match fits {
-                true if length <= maximum => Ok(()),
-                true => Err(LinkFault::TooLarge { length, maximum }),
-                false => Err(LinkFault::Damaged("options that this server does not allow")),
-            }
-        };
-        let segment = LinkSegment::open(offer.link_id, admits, fits)
-            .map_err(|fault| refusal::told(&fault, &settings.admission, owner))?;
-        let id = self.last_id + 1;
-        let attention = Attention::Local(self.shared.registry.clone(), index);
-        segment.accept(index, id);
-        crate::step::reach("hand-over.accepted");
-        let hook = settings.hook.clone();
-        let (link, inbound) =
-            Link::new(segment, id, attention, settings.manner, hook).map_err(|fault| {
-                let fault = LinkFault::Damaged(fault.0);
-                refusal::told(&fault, &settings.admission, owner)
-            })?;
-        self.last_id = id;
-        self.shared.links().insert(id, link.clone());
-        let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
-        let session = Session::new(link, inbound, context);
-        if index == self.sessions.len() {
-            self.sessions.push(None);
-        }
-        if let Some(place) = self.sessions.get_mut(index) {
-            *place = Some(session);
-        }
-        if broken(Fault::AnswerRungEarly) {
-            self.tell_answer(index);
-        }
-        Ok(index)
-    }
-
-    /// Wakes the client that waits for its offer's answer.
-    fn tell_answer(&self, index: usize) {
-        if let Some(Some(session)) = self.sessions.get(index) {
-            session.link().ring_for_data(LaneId::RepliesToClient);
-        }
-    }
-
-    #[cfg(all(test, loom))]
-    pub(super) fn take_on_private(&mut self, segment: LinkSegment) {
-        let attention = Attention::Local(self.shared.registry.clone(), 0);
-        let manner = self.shared.settings.manner;
-        let (link, inbound) = Link::new(segment, 1, attention, manner, None).expect("geometry");
-        self.shared.links().insert(1, link.clone());
-        let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
-        self.sessions.push(Some(Session::new(link, inbound, context)));
-        self.activate(0);
-    }
-
-    fn welcome(&mut self, index: usize) {
-        if let Some(Some(session)) = self.sessions.get(index) {
-            session.arrived(self.service.as_mut());
-        }
-        self.activate(index);
-    }
-
     fn let_go(&mut self, index: usize, departure: &Departure) {
         self.active.retain(|active| active.index != index);
-        let Some(session) = self.sessions.get_mut(index).and_then(Option::take) else {
-            return;
-        };
+        let Some(session) = self.sessions.take(index) else { return };
         self.doors.left(index);
         crate::step::reach("reap.departed");
         let link = session.link();
@@ -419,10 +285,10 @@ impl<P: ShmMessage> Listener<P> {
     }
 
     fn close_all(&mut self) {
-        for session in self.sessions.iter().flatten() {
+        for session in self.sessions.iter() {
             session.link().close(&Goodbye::ServerStopped, Departure::ClosedHere);
         }
-        for index in 0..self.sessions.len() {
+        for index in 0..self.sessions.end() {
             self.let_go(index, &Departure::ClosedHere);
         }
     }
