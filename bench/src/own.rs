@@ -1,5 +1,5 @@
-//! The peers in this very program: the library, the physical limits, and the Unix socket. Rivals with
-//! crates of their own have programs of their own, under `peers/`.
+//! The peers in this very program: the library, the physical limits, and the Unix socket. Rivals
+//! with crates of their own have programs of their own, under `peers/`.
 
 mod beside;
 mod codec;

@@ -1,6 +1,6 @@
 //! What a spinning round trip is made of besides the way between the processors (which is
-//! `limit-atomics`): each part alone, in a loop, on one of the processors where the whole is measured.
-//! What the sum and that way leave of the whole is everything between the parts.
+//! `limit-atomics`): each part alone, in a loop, on one of the processors where the whole is
+//! measured. What the sum and that way leave of the whole is everything between the parts.
 
 use std::hint::black_box;
 use std::sync::Mutex;

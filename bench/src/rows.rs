@@ -121,7 +121,8 @@ pub(crate) struct Row {
     pub(crate) build: Build,
     pub(crate) workload: &'static str,
     pub(crate) peer: &'static str,
-    /// Clients in `fan-in`, idle links in `idle-links`, KiB in `beside-large`; else how many were measured.
+    /// Clients in `fan-in`, idle links in `idle-links`, KiB in `beside-large`; else how many were
+    /// measured.
     pub(crate) n: u64,
     pub(crate) p50_ns: Option<f64>,
     pub(crate) p99_ns: Option<f64>,
@@ -130,7 +131,8 @@ pub(crate) struct Row {
     pub(crate) per_s: Option<f64>,
     pub(crate) gb_s: Option<f64>,
     /// The figure that the workload is about to the physical limit's. In `idle-links` to the same
-    /// peer's without idle links; in `beside-large` to where the values are only encoded; in `fan-in` the slowest client's part of its fair share.
+    /// peer's without idle links; in `beside-large` to where the values are only encoded; in
+    /// `fan-in` the slowest client's part of its fair share.
     pub(crate) ratio_to_limit: Option<f64>,
     pub(crate) spread: Option<f64>,
     pub(crate) error: Option<String>,

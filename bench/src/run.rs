@@ -29,7 +29,8 @@ const PREFIX: &str = "shmipc-bench-";
 pub(crate) struct Cell {
     pub(crate) workload: Workload,
     pub(crate) peer: &'static Peer,
-    /// Clients in `fan-in`, idle links in `idle-links`, KiB in a message of the others' in `beside-large`.
+    /// Clients in `fan-in`, idle links in `idle-links`, KiB in a message of the others' in
+    /// `beside-large`.
     pub(crate) parameter: Option<u64>,
 }
 

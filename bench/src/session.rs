@@ -66,7 +66,8 @@ impl Session {
     /// Builds the rivals, then measures: results for each kind of build.
     pub(crate) fn run(&self) -> Result<Vec<Results>> {
         let programs = self.programs()?;
-        // A cell's series of all builds follow each other, so that what drifts drifts for them alike.
+        // A cell's series of all builds follow each other, so that what drifts drifts for them
+        // alike.
         let both = self.cells.iter().flat_map(|cell| self.builds.iter().map(move |b| (*b, *cell)));
         let mut series: Vec<(Build, Series)> =
             both.map(|(build, cell)| (build, Series::new(cell))).collect();

@@ -27,8 +27,8 @@ pub fn unique_name(program: &str) -> String {
     format!("{program}-{}-{now:x}", std::process::id())
 }
 
-/// A peer's text as a terminal may show it: without the characters that could drive it, turn the text
-/// around, or stand there without being seen. A tab becomes spaces.
+/// A peer's text as a terminal may show it: without the characters that could drive it, turn the
+/// text around, or stand there without being seen. A tab becomes spaces.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

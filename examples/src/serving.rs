@@ -40,8 +40,8 @@ pub fn connect_to_child<P: ShmMessage>(
     }
 }
 
-/// Stops the server if nobody is linked after `patience`: where its parent was killed before it could
-/// connect there is no link whose end would tell.
+/// Stops the server if nobody is linked after `patience`: where its parent was killed before it
+/// could connect there is no link whose end would tell.
 ///
 /// # Errors
 /// The thread that waits cannot be started.
@@ -60,8 +60,8 @@ pub fn stop_if_alone<P: ShmMessage>(running: &Running<P>, patience: Duration) ->
 
 /// Clears a name away when dropped, unless it is served then.
 ///
-/// Whoever binds a name again takes over what a killed server left there. Under a name that was made
-/// for a single run nobody ever does, so the run itself does it.
+/// Whoever binds a name again takes over what a killed server left there. Under a name that was
+/// made for a single run nobody ever does, so the run itself does it.
 #[derive(Debug)]
 #[must_use = "the name is cleared when this is dropped"]
 pub struct Remains<P: ShmMessage> {

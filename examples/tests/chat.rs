@@ -225,8 +225,8 @@ fn every_line_of_a_long_file_arrives() {
     assert_eq!(missed, 0);
 }
 
-/// Who shows nothing, here a stopped program, keeps the others waiting for a moment only, and is told
-/// how many lines it missed.
+/// Who shows nothing, here a stopped program, keeps the others waiting for a moment only, and is
+/// told how many lines it missed.
 #[test]
 fn who_does_not_read_delays_nobody_for_long_and_is_told_what_it_missed() {
     const LAST: u64 = 100_000;

@@ -117,9 +117,9 @@ use proc_macro::TokenStream;
 /// `close` or `send`; the error names the clash.
 ///
 /// # Borrowing instead of copying
-/// The enum may have one lifetime. What a handler then gets borrows from the buffer that the message
-/// was received in, for as long as the handler's method runs. Everywhere else the protocol is called
-/// `Picture<'static>`.
+/// The enum may have one lifetime. What a handler then gets borrows from the buffer that the
+/// message was received in, for as long as the handler's method runs. Everywhere else the protocol
+/// is called `Picture<'static>`.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -135,9 +135,10 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Borrowed bytes (`&[u8]`, `&str`) that are a variant's first field begin in memory at a multiple of
-/// 16, whatever the message's size; so they do behind fields that take 16 bytes together, such as two
-/// `u64`. Elsewhere they begin where the fields before them end: put them first if that matters.
+/// Borrowed bytes (`&[u8]`, `&str`) that are a variant's first field begin in memory at a multiple
+/// of 16, whatever the message's size; so they do behind fields that take 16 bytes together, such
+/// as two `u64`. Elsewhere they begin where the fields before them end: put them first if that
+/// matters.
 ///
 /// A reply outlives the message, so it cannot borrow from it.
 ///

@@ -18,8 +18,8 @@ pub(crate) fn path() -> TokenStream {
     name.map_or_else(|| quote!(::shmipc), |name| quote!(::#name))
 }
 
-/// An argument, or those that stand in the file that it names, a line each: `@FILE`. So rustdoc tells the
-/// compiler of doc tests, and build systems where a command line would be too long.
+/// An argument, or those that stand in the file that it names, a line each: `@FILE`. So rustdoc
+/// tells the compiler of doc tests, and build systems where a command line would be too long.
 fn expanded(argument: String, read: impl Fn(&Path) -> std::io::Result<String>) -> Vec<String> {
     let file = argument.strip_prefix('@').and_then(|file| read(file.as_ref()).ok());
     match file {
@@ -28,8 +28,9 @@ fn expanded(argument: String, read: impl Fn(&Path) -> std::io::Result<String>) -
     }
 }
 
-/// The new name, as the compiler is told it: `--extern NAME=…/libshmipc-….rmeta`. `None` where the crate
-/// has its own name, or where this is not to be seen (an editor, a program that re-exports it).
+/// The new name, as the compiler is told it: `--extern NAME=…/libshmipc-….rmeta`. `None` where the
+/// crate has its own name, or where this is not to be seen (an editor, a program that re-exports
+/// it).
 fn renamed(arguments: impl Iterator<Item = String>) -> Option<String> {
     let mut found = Vec::new();
     let mut is_extern = false;

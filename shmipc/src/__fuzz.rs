@@ -1,6 +1,7 @@
-//! What the fuzz targets in `fuzz/` run: each takes arbitrary bytes and must neither panic, hang, nor
-//! touch memory that is not its own. Compiled for them (`--cfg fuzzing`) and for this crate's own tests,
-//! which replay the committed corpus on any toolchain; no feature of the crate that a user could turn on.
+//! What the fuzz targets in `fuzz/` run: each takes arbitrary bytes and must neither panic, hang,
+//! nor touch memory that is not its own. Compiled for them (`--cfg fuzzing`) and for this crate's
+//! own tests, which replay the committed corpus on any toolchain; no feature of the crate that a
+//! user could turn on.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,13 +1,14 @@
-//! Values to bytes and back: bincode 2 with `config::legacy()`, the fixed-width little-endian format
-//! of bincode 1. Everything that knows the codec stands in this module, so that it can be replaced:
-//! bincode is no longer developed, and other crates write the same bytes.
+//! Values to bytes and back: bincode 2 with `config::legacy()`, the fixed-width little-endian
+//! format of bincode 1. Everything that knows the codec stands in this module, so that it can be
+//! replaced: bincode is no longer developed, and other crates write the same bytes.
 //!
 //! # What a lie can cost
-//! Left alone, bincode allocates what a length claims before it reads: 28 bytes that claim a string of
-//! 2^40 abort the process. [`bounded`] stands between it and every type: text and bytes are borrowed,
-//! which looks at what is there first, and it refuses more elements than the payload can hold and values
-//! nested without end. bincode's own limit is not set: being part of the type, it would have to come in
-//! several sizes, and each of them would decode every message in a copy of the code of its own.
+//! Left alone, bincode allocates what a length claims before it reads: 28 bytes that claim a string
+//! of 2^40 abort the process. [`bounded`] stands between it and every type: text and bytes are
+//! borrowed, which looks at what is there first, and it refuses more elements than the payload can
+//! hold and values nested without end. bincode's own limit is not set: being part of the type, it
+//! would have to come in several sizes, and each of them would decode every message in a copy of
+//! the code of its own.
 
 mod bounded;
 mod counted;
@@ -92,8 +93,8 @@ impl<S: Sink> Writer for SinkWriter<'_, S> {
     }
 }
 
-/// Encoded bytes on their way behind what stands in a buffer. Past `maximum` bytes it goes on counting
-/// without storing.
+/// Encoded bytes on their way behind what stands in a buffer. Past `maximum` bytes it goes on
+/// counting without storing.
 pub(crate) struct VecSink<B> {
     bytes: B,
     start: usize,

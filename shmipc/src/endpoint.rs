@@ -1,4 +1,5 @@
-//! The two ends of a link as programs have them: the server with its listener, the client with its own.
+//! The two ends of a link as programs have them: the server with its listener, the client with its
+//! own.
 
 pub(crate) mod client;
 mod listener;

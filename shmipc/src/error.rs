@@ -49,16 +49,17 @@
 //! # What is lost
 //! Nothing. [`Client::send`](crate::Client::send) and [`Client::call`](crate::Client::call) borrow
 //! the message, so after an error the caller still has it; the generated methods take the fields by
-//! value, for convenience. A message that was refused, gave up waiting for room, or was cut short by
-//! the peer's death is not seen by the receiver, not even in part.
+//! value, for convenience. A message that was refused, gave up waiting for room, or was cut short
+//! by the peer's death is not seen by the receiver, not even in part.
 //!
 //! # Notices
 //! Nobody waits for a notice, so what goes wrong on the other side is kept there for who asks:
-//! [`Client::take_rejections`](crate::Client::take_rejections). To be sure that a notice was handled,
-//! [`call`](crate::Client::call) it: the reply is an acknowledgement.
+//! [`Client::take_rejections`](crate::Client::take_rejections). To be sure that a notice was
+//! handled, [`call`](crate::Client::call) it: the reply is an acknowledgement.
 //!
 //! # How peers end
-//! [`Departure`] tells a clean end from a death, a stop of the server, and a peer that was sent away.
+//! [`Departure`] tells a clean end from a death, a stop of the server, and a peer that was sent
+//! away.
 
 mod attach;
 mod call;

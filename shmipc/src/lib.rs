@@ -1,8 +1,9 @@
 //! Typed messages between processes on one machine, through shared memory.
 //!
-//! One `#[derive(ShmMessage)]` on the enum that *is* the protocol gives a typed handler trait on one
-//! side and typed client methods on the other. While both sides are awake no system call is made. A
-//! peer that dies, hangs, lies, or was built from another version of the enum becomes an exact error.
+//! One `#[derive(ShmMessage)]` on the enum that *is* the protocol gives a typed handler trait on
+//! one side and typed client methods on the other. While both sides are awake no system call is
+//! made. A peer that dies, hangs, lies, or was built from another version of the enum becomes an
+//! exact error.
 //!
 //! # A protocol, a server, a client
 //! ```
@@ -61,59 +62,62 @@
 //! # Order
 //! What one thread sends arrives in its order, whole, each once. There is no order between threads,
 //! nor between replies and events: they come through different lanes. Success of a send means that
-//! the lane has the message, not that it was handled; a request's reply means that it was. What a peer sent
-//! before its end, however it ended, is handled before a handler's `peer_departed` is called: all that a
-//! send told success of, unless this side ended the link.
+//! the lane has the message, not that it was handled; a request's reply means that it was. What a
+//! peer sent before its end, however it ended, is handled before a handler's `peer_departed` is
+//! called: all that a send told success of, unless this side ended the link.
 //!
 //! # Threads
 //! A server has one listener thread, and so has a client that handles events; handlers own their
-//! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`, and
-//! any number of threads may call at once. Handlers may send and call, and nothing is locked while they
-//! run. In a program with a GUI, have the handler pass events to the GUI's thread through a channel.
+//! state (`&mut self`), as the listener is their only caller. Clients are `Clone + Send + Sync`,
+//! and any number of threads may call at once. Handlers may send and call, and nothing is locked
+//! while they run. In a program with a GUI, have the handler pass events to the GUI's thread
+//! through a channel.
 //!
 //! The listener's name is `shmipc-listener`, that of a client `shmipc-events`. One thread of the
 //! process (`shmipc-watch`) sleeps until a peer dies; one
-//! goes on with removing what dead processes left, where that is much (`shmipc-sweep`); one stands for each
-//! name that was lost and renewed (`shmipc-door`); one
-//! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as some
-//! are missing. None of them takes over what the thread that happens to start it has:
-//! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own threads,
-//!   also when it blocks them only later. Except what an instruction raises in its own thread
-//!   (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and `SIGPROF` is as in the
-//!   thread that starts them. Threads and programs that a handler starts take that over, as they do from
-//!   every thread: a child of `std::process::Command` is then deaf to `SIGTERM` and Ctrl-C. Start them
-//!   from a thread of your own, or unblock what they are to hear (in `pre_exec`, or in `on_thread`).
+//! goes on with removing what dead processes left, where that is much (`shmipc-sweep`); one stands
+//! for each name that was lost and renewed (`shmipc-door`); one
+//! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as
+//! some are missing. None of them takes over what the thread that happens to start it has:
+//! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own
+//!   threads, also when it blocks them only later. Except what an instruction raises in its own
+//!   thread (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and
+//!   `SIGPROF` is as in the thread that starts them. Threads and programs that a handler starts
+//!   take that over, as they do from every thread: a child of `std::process::Command` is then deaf
+//!   to `SIGTERM` and Ctrl-C. Start them from a thread of your own, or unblock what they are to
+//!   hear (in `pre_exec`, or in `on_thread`).
 //! - Their policy is `SCHED_OTHER`. Nice values are inherited: they could not be set back.
 //! - The listeners run on the processors of the process's first thread (what `taskset` or a service
-//!   manager gave the program, unless that thread pins itself), the others on all that the process may
-//!   have.
+//!   manager gave the program, unless that thread pins itself), the others on all that the process
+//!   may have.
 //!
-//! Where that is not what is wanted, [`ServerBuilder::on_thread`] and [`ClientBuilder::on_thread`] have
-//! the last word.
+//! Where that is not what is wanted, [`ServerBuilder::on_thread`] and [`ClientBuilder::on_thread`]
+//! have the last word.
 //!
 //! # Waiting
 //! Who waits spins for a bounded time (about what a wake-up costs; never on one processor), then
 //! sleeps, and is woken by the peer. [`ServerBuilder::spin`] and [`ClientBuilder::spin`] choose how
 //! long; zero never spins. An idle link costs nothing but memory.
-//!
 #![cfg_attr(doc, doc = include_str!("../../docs/threat-model.md"))]
 //!
 //! # Limits
 //! Linux. Messages up to 1 GiB ([`ServerBuilder::max_message`], 64 MiB unless changed), 65,536
-//! elements without bytes, 4,032 links for each server. 256 levels of nesting: a level is an enum's value,
-//! a `Some`, a list or a map inside another of these; structs, tuples and boxes do not count. What a
-//! value takes of the stack while it is decoded is asked for at each level: it is an error, and not an
-//! overflow, where a thread has too little (a caller decodes its replies; listeners have 32 MiB). On a stack
-//! that is not the thread's own, a coroutine's, nothing is known of it: only the levels are bounded there.
+//! elements without bytes, 4,032 links for each server. 256 levels of nesting: a level is an enum's
+//! value, a `Some`, a list or a map inside another of these; structs, tuples and boxes do not
+//! count. What a value takes of the stack while it is decoded is asked for at each level: it is an
+//! error, and not an overflow, where a thread has too little (a caller decodes its replies;
+//! listeners have 32 MiB). On a stack that is not the thread's own, a coroutine's, nothing is known
+//! of it: only the levels are bounded there.
 //!
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error
-//! ([`SendError::Forked`], [`ServeError::Forked`]), dropping them does nothing, and the child's life or
-//! end means nothing to the peers; it may connect and bind for itself. A child that `fork` did not make
-//! (`_Fork`, `clone`) is seen too (Linux 4.14), and lets go of what it inherited when it first uses the
-//! library. One that never does, and lives on, keeps its parent's locks: peers that are linked learn of
-//! the parent's death by its pid, where that is certain, but `bind` calls the name served, and `connect`
-//! finds a server that does not answer, until the child ends. With `CLONE_VM` it is a thread, not a child.
+//! ([`SendError::Forked`], [`ServeError::Forked`]), dropping them does nothing, and the child's
+//! life or end means nothing to the peers; it may connect and bind for itself. A child that `fork`
+//! did not make (`_Fork`, `clone`) is seen too (Linux 4.14), and lets go of what it inherited when
+//! it first uses the library. One that never does, and lives on, keeps its parent's locks: peers
+//! that are linked learn of the parent's death by its pid, where that is certain, but `bind` calls
+//! the name served, and `connect` finds a server that does not answer, until the child ends. With
+//! `CLONE_VM` it is a thread, not a child.
 
 // Models run parts of the crate.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]

@@ -1,12 +1,12 @@
-//! Model checking of the code as shipped: `loom` runs a model again and again, each time with another
-//! interleaving of its threads and other old values in its relaxed loads, until it has tried all (or
-//! all with so many preemptions, where a bound is given; whatever threads do when they block is always
-//! tried in full).
+//! Model checking of the code as shipped: `loom` runs a model again and again, each time with
+//! another interleaving of its threads and other old values in its relaxed loads, until it has
+//! tried all (or all with so many preemptions, where a bound is given; whatever threads do when
+//! they block is always tried in full).
 //!
-//! What is shipped runs here unchanged, over private memory (`Lane::private`, `LinkSegment::private`,
-//! `registry::private`). No time passes in a model: a sleep ends by a wake-up or never, so a wake-up
-//! that is lost is a deadlock, which the checker reports. For each model there are faults that are
-//! built into the code ([`Fault`]) and must be found.
+//! What is shipped runs here unchanged, over private memory (`Lane::private`,
+//! `LinkSegment::private`, `registry::private`). No time passes in a model: a sleep ends by a
+//! wake-up or never, so a wake-up that is lost is a deadlock, which the checker reports. For each
+//! model there are faults that are built into the code ([`Fault`]) and must be found.
 //!
 //! Run by `ci/models`. What `loom` cannot show: it lets no load read what is stored later, so an
 //! ordering that only keeps earlier loads before a store (the release of `head`) cannot be refuted.

@@ -1,5 +1,6 @@
-//! All that this crate asks of the operating system, and all that differs between systems. What stands
-//! above names no system: another one comes in as a sibling of these files, with the same faces.
+//! All that this crate asks of the operating system, and all that differs between systems. What
+//! stands above names no system: another one comes in as a sibling of these files, with the same
+//! faces.
 //!
 //! | face | what it promises |
 //! |---|---|

@@ -26,8 +26,8 @@ pub(crate) fn text_of(payload: Box<dyn Any + Send>) -> String {
     text
 }
 
-/// Drops a payload, whose `Drop` is the user's code and may panic in turn. A payload that never stops
-/// doing so is leaked.
+/// Drops a payload, whose `Drop` is the user's code and may panic in turn. A payload that never
+/// stops doing so is leaked.
 fn drop_payload(mut payload: Box<dyn Any + Send>) {
     for _ in 0..ROUNDS {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -1,7 +1,7 @@
-//! Segments: files in shared memory. They are made through `shared_memory`, with a descriptor of our
-//! own beside it for what that crate does not do: the owner's check, the reservation of memory, and
-//! the locks that tell who lives. What another process made is opened once, and mapped from the very
-//! descriptor that was checked.
+//! Segments: files in shared memory. They are made through `shared_memory`, with a descriptor of
+//! our own beside it for what that crate does not do: the owner's check, the reservation of memory,
+//! and the locks that tell who lives. What another process made is opened once, and mapped from the
+//! very descriptor that was checked.
 //!
 //! | kind | name | made by |
 //! |---|---|---|

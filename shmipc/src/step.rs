@@ -1,8 +1,8 @@
 //! Named steps at which a process can be made to kill itself, for the crash sweep (`tests/sweep`).
 //!
-//! Why it exists: "killed anywhere" is shown by killing at the places where something is half done. A
-//! parent that kills at random moments hits a window of nanoseconds about never; a step that stands
-//! in the window hits it every time.
+//! Why it exists: "killed anywhere" is shown by killing at the places where something is half done.
+//! A parent that kills at random moments hits a window of nanoseconds about never; a step that
+//! stands in the window hits it every time.
 //!
 //! Without the feature `steps` [`reach`] is empty and nothing of this exists in the compiled code.
 //! The sweep compiles these sources a second time, as the package `shmipc-stepped`, so that nobody

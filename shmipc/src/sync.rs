@@ -24,8 +24,8 @@ pub(crate) use modelled::{
 };
 
 /// The locks of the process's own threads, which no model has. Under the thread sanitizer with a
-/// standard library that it cannot look into (`--cfg tsan`, see `ci/sanitize`) they tell it what they
-/// order.
+/// standard library that it cannot look into (`--cfg tsan`, see `ci/sanitize`) they tell it what
+/// they order.
 pub(crate) mod real {
     #[cfg(tsan)]
     pub(crate) use super::annotated::{Condvar, Mutex, MutexGuard, OnceLock};

@@ -1,5 +1,5 @@
-//! Two protocols and their handlers that allocate nothing themselves: what is counted while they run
-//! is the library's, and the decoded values'.
+//! Two protocols and their handlers that allocate nothing themselves: what is counted while they
+//! run is the library's, and the decoded values'.
 
 #![allow(missing_docs, reason = "the fields of the variants say it all")]
 

@@ -1,5 +1,5 @@
-//! What user code may do wherever the library runs it: a protocol whose values, handlers and closures do
-//! a *deed* at a *spot*, once, in the process that armed them. For `user_code`.
+//! What user code may do wherever the library runs it: a protocol whose values, handlers and
+//! closures do a *deed* at a *spot*, once, in the process that armed them. For `user_code`.
 
 #![allow(missing_docs, reason = "the variants and fields say it all")]
 #![allow(clippy::panic, reason = "a deed of user code")]

@@ -1,5 +1,5 @@
-//! Peers as other users, in other namespaces, and forked: the protocol that they speak, and how a test
-//! starts them.
+//! Peers as other users, in other namespaces, and forked: the protocol that they speak, and how a
+//! test starts them.
 
 #![allow(missing_docs, reason = "the fields of the variants say it all")]
 
@@ -64,8 +64,8 @@ impl IdentityHandler for Doorkeeper {
     }
 }
 
-/// Is this process root? If not, says on the terminal, past the test harness's capture, that the test
-/// was left out.
+/// Is this process root? If not, says on the terminal, past the test harness's capture, that the
+/// test was left out.
 #[must_use]
 pub fn is_root_or_skipped(test: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();

@@ -51,8 +51,8 @@ impl Drop for Watchdog {
     }
 }
 
-/// Whether the deep form of the tests runs: as root, alone on the machine, with the figures that are
-/// promised. Said by `SHMIPC_DEEP=1`.
+/// Whether the deep form of the tests runs: as root, alone on the machine, with the figures that
+/// are promised. Said by `SHMIPC_DEEP=1`.
 #[must_use]
 pub fn is_deep() -> bool {
     std::env::var_os("SHMIPC_DEEP").is_some_and(|value| value != "0")

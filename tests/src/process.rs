@@ -109,8 +109,8 @@ impl Drop for PeerProcess {
     }
 }
 
-/// Runs a shell script where `/dev/shm` has one mebibyte, in a mount namespace of its own, and gives
-/// what it printed. `None`: this system does not let us; why was printed.
+/// Runs a shell script where `/dev/shm` has one mebibyte, in a mount namespace of its own, and
+/// gives what it printed. `None`: this system does not let us; why was printed.
 ///
 /// # Panics
 /// The script failed.
@@ -119,8 +119,8 @@ pub fn in_a_small_shared_memory(script: &str) -> Option<String> {
     in_a_mount_namespace(&format!("mount -t tmpfs -o size=1m tmpfs /dev/shm && {script}"))
 }
 
-/// Runs a shell script in a mount namespace of its own, where it may mount what it likes, and gives what
-/// it printed. `None`: this system does not let us; why was printed.
+/// Runs a shell script in a mount namespace of its own, where it may mount what it likes, and gives
+/// what it printed. `None`: this system does not let us; why was printed.
 ///
 /// # Panics
 /// The script failed.
@@ -149,8 +149,8 @@ pub fn in_a_mount_namespace(script: &str) -> Option<String> {
     Some(text)
 }
 
-/// Says on the error output, which is not captured, that something could not be tested here. Where all
-/// of it was asked for (`SHMIPC_DEEP`, as in `ci/deep`) that is a failure.
+/// Says on the error output, which is not captured, that something could not be tested here. Where
+/// all of it was asked for (`SHMIPC_DEEP`, as in `ci/deep`) that is a failure.
 ///
 /// # Panics
 /// All of it was asked for.

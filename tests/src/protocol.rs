@@ -55,8 +55,8 @@ pub enum Probe {
     /// Arrivals and departures so far, the latter as text.
     #[shm(reply = (u64, Vec<String>))]
     Comings,
-    /// What had come from each client that is gone, when its departure was told: numbers, how many of
-    /// them out of order, and what `BytesSum` would have said.
+    /// What had come from each client that is gone, when its departure was told: numbers, how many
+    /// of them out of order, and what `BytesSum` would have said.
     #[shm(reply = Vec<(u64, u64, u64, u32)>)]
     Lasts,
     /// Stops the server.

@@ -1,5 +1,5 @@
-//! Every handle after the end of what it stands for, in every order of dropping: an error at once, or
-//! nothing, and no wait. And how soon a running handler sees its caller's end.
+//! Every handle after the end of what it stands for, in every order of dropping: an error at once,
+//! or nothing, and no wait. And how soon a running handler sees its caller's end.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -72,7 +72,8 @@ fn check_client(client: &Client<Work>) {
 #[test]
 fn every_handle_after_every_end_answers_at_once() {
     let _watchdog = Watchdog::start(120);
-    // 0: the server stops; 1: the client closes; 2: the client is dropped; 3: the peer is sent away.
+    // 0: the server stops; 1: the client closes; 2: the client is dropped; 3: the peer is sent
+    // away.
     for end in 0..4 {
         // Which of the handles is used last.
         for last in 0..3 {

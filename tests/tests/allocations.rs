@@ -33,8 +33,8 @@ with_both_doorbells!(
     callers_at_once_cost_nothing,
 );
 
-/// Of so many runs with [`Doorbell::Event`] one must be exact: a sleep that runs out now and then costs
-/// an error that `raw_sync` allocates. With the futex the first must be.
+/// Of so many runs with [`Doorbell::Event`] one must be exact: a sleep that runs out now and then
+/// costs an error that `raw_sync` allocates. With the futex the first must be.
 const EVENT_RUNS: u32 = 10;
 
 /// Has `case` send `count` messages to a server with these options, and expects so many allocations
@@ -147,8 +147,9 @@ fn a_question_to_the_client_costs_nothing(doorbell: Doorbell) {
     expect("ask-back", doorbell, 1000, &[], [0, 0]);
 }
 
-/// But for memory for the replies to others that whoever leads has taken, kept for the next: as many
-/// as ever were there at the same time, so that each of four callers may have its first one late.
+/// But for memory for the replies to others that whoever leads has taken, kept for the next: as
+/// many as ever were there at the same time, so that each of four callers may have its first one
+/// late.
 fn callers_at_once_cost_nothing(doorbell: Doorbell) {
     let few: Vec<_> = (0..=8).map(|client| format!("client {client} server 0")).collect();
     expect_one_of("lent-call-threads", doorbell, 4000, &[], &few);

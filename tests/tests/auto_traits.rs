@@ -1,5 +1,6 @@
-//! Which auto traits the public types have: a change is a decision, not an accident. All that is generic is
-//! asked with a protocol that has none of them itself, because none of its values is ever kept.
+//! Which auto traits the public types have: a change is a decision, not an accident. All that is
+//! generic is asked with a protocol that has none of them itself, because none of its values is
+//! ever kept.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

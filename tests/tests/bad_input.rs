@@ -415,8 +415,9 @@ fn a_full_file_system_is_an_error_that_says_how_much_was_needed() {
     assert!(text.contains("left: 1"), "only the registry itself is left: {text}");
 }
 
-/// Files whose owner holds a lease on them keep whoever opens them for 45 seconds, unless it says that it
-/// will not wait: one in the place of a registry, and one that `bind` meets as it cleans up.
+/// Files whose owner holds a lease on them keep whoever opens them for 45 seconds, unless it says
+/// that it will not wait: one in the place of a registry, and one that `bind` meets as it cleans
+/// up.
 #[test]
 fn a_file_under_a_lease_keeps_nobody() {
     let _watchdog = Watchdog::start(30);

@@ -1,5 +1,5 @@
-//! Where borrowed bytes lie: at multiples of 16, at the front of a message, whatever its size and way.
-//! (Events and replies own what they carry, so only what a client says can borrow.)
+//! Where borrowed bytes lie: at multiples of 16, at the front of a message, whatever its size and
+//! way. (Events and replies own what they carry, so only what a client says can borrow.)
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -69,8 +69,8 @@ fn the_first_field_is_aligned_at_every_size(doorbell: Doorbell) {
     let _running = server.bind().unwrap().serve(Scale(told)).unwrap();
     let client = Client::<Carry<'_>>::builder(&name);
     let client = client.deadline(Duration::from_secs(60)).connect().unwrap();
-    // Frames of a line and more, the largest frames, and fragments; small ones again after large ones,
-    // whose memory was given back.
+    // Frames of a line and more, the largest frames, and fragments; small ones again after large
+    // ones, whose memory was given back.
     let around = |center: usize| center - 40..center + 40;
     let large = [1 << 20, (5 << 20) + 3, 3, (9 << 20) + 1, 40, 127 << 10, 128 << 10, 129 << 10];
     let sizes = (0..600).chain(around(RING / 2)).chain(around(RING)).chain(large).chain(0..10);

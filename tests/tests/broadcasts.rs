@@ -1,5 +1,5 @@
-//! Broadcasts of several threads while clients come and go: each client hears one row without a gap from
-//! its arrival on, and what the broadcasts say about themselves adds up.
+//! Broadcasts of several threads while clients come and go: each client hears one row without a gap
+//! from its arrival on, and what the broadcasts say about themselves adds up.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -72,8 +72,8 @@ fn visit(name: &str, heard: &Arc<Mutex<Heard>>) -> Client<Hall> {
         .unwrap()
 }
 
-/// A client that comes, hears some, and goes; its row must begin with a broadcast that had not ended
-/// when it began to come.
+/// A client that comes, hears some, and goes; its row must begin with a broadcast that had not
+/// ended when it began to come.
 fn come_and_go(name: &str, begun: &Begun, stay: u64) {
     let heard = Arc::new(Mutex::new(Heard::default()));
     let before: Vec<u64> = begun.iter().map(|next| next.load(Ordering::SeqCst)).collect();
@@ -89,8 +89,8 @@ fn come_and_go(name: &str, begun: &Begun, stay: u64) {
     assert_eq!((heard.missed, heard.disorder.as_slice()), (0, [].as_slice()));
     for (thread, row) in heard.rows.iter().enumerate() {
         let Some((first, _)) = row else { continue };
-        // The one that was on its way when it began to come, or a later one; and none may be left out
-        // that began once it was there.
+        // The one that was on its way when it began to come, or a later one; and none may be left
+        // out that began once it was there.
         assert!(*first + 1 >= before[thread], "thread {thread} began with {first} before its time");
         assert!(*first <= arrived[thread], "thread {thread}: {first}, there since {arrived:?}");
     }

@@ -142,8 +142,8 @@ fn readers_that_stop_and_senders_that_do_not_cost_no_more_than_the_budget() {
     running.stop().unwrap();
 }
 
-/// The requests that a killed client left in its ring were run, and their replies queued without end,
-/// half a gibibyte of them: nothing counts as congested that nobody reads any more.
+/// The requests that a killed client left in its ring were run, and their replies queued without
+/// end, half a gibibyte of them: nothing counts as congested that nobody reads any more.
 #[test]
 fn the_requests_of_the_dead_cost_no_more_than_the_budget() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,8 +261,8 @@ fn others_do_not_delay_a_round_trip_beyond_twice_its_median() {
     assert!(slower.is_empty(), "{slower:#?}");
 }
 
-/// What only one in a hundred round trips exceeds, of those that a client would make that makes one every
-/// so often: whoever stands still for long makes few, and they would not count.
+/// What only one in a hundred round trips exceeds, of those that a client would make that makes one
+/// every so often: whoever stands still for long makes few, and they would not count.
 fn slow_round_trip(client: &Client<Probe>) -> Duration {
     const PACE: Duration = Duration::from_micros(10);
     let until = Instant::now() + Duration::from_secs(2);
@@ -297,8 +297,8 @@ fn beside(act: impl Fn() + Sync, measure: impl FnOnce() -> Duration) -> Duration
 }
 
 /// Events were once encoded, and queues written, under a lock that the listener waited for: other
-/// clients' round trips stood still for up to seconds. Measured beside a thread that sends large events
-/// to one client and beside one that only encodes them, alternately, in one run.
+/// clients' round trips stood still for up to seconds. Measured beside a thread that sends large
+/// events to one client and beside one that only encodes them, alternately, in one run.
 #[test]
 #[ignore = "measures; alone on the machine, see ci/deep"]
 fn large_events_for_one_client_do_not_delay_another_beyond_twice_what_encoding_them_does() {

@@ -55,8 +55,8 @@ fn wait(what: &'static str, expected: Duration, call: impl FnOnce() + Send + 'st
     Wait { what, expected, call: Box::new(call) }
 }
 
-/// Makes all the calls at the same moment, each in a thread of its own; `meanwhile` runs beside them.
-/// Gives how long each took.
+/// Makes all the calls at the same moment, each in a thread of its own; `meanwhile` runs beside
+/// them. Gives how long each took.
 fn run(waits: Vec<Wait>, meanwhile: impl FnOnce()) -> Vec<(&'static str, Duration, Duration)> {
     let start = Arc::new(Barrier::new(waits.len() + 1));
     let threads: Vec<_> = waits
@@ -71,7 +71,8 @@ fn run(waits: Vec<Wait>, meanwhile: impl FnOnce()) -> Vec<(&'static str, Duratio
             (what, expected, thread)
         })
         .collect();
-    // From here on all of them count, and no thread that was late to start seems to have been early.
+    // From here on all of them count, and no thread that was late to start seems to have been
+    // early.
     let started = Instant::now();
     start.wait();
     meanwhile();
@@ -346,7 +347,8 @@ fn a_stop_and_a_drop_do_not_wait_for_a_handler_without_end(doorbell: Doorbell) {
         handling.recv().unwrap();
         let caller = client(&name);
         caller.send(&Probe::Slow { millis: PATIENCE.as_millis() as u64 * 3, ticket: 0 }).unwrap();
-        // The handler runs once its lane is empty again, which a full ring would tell; it is not full.
+        // The handler runs once its lane is empty again, which a full ring would tell; it is not
+        // full.
         thread::sleep(Duration::from_millis(200));
         let waits = vec![
             wait("Running::stop with a handler that runs", PATIENCE, move || {

@@ -1,5 +1,5 @@
-//! What happens while a message is encoded, which is the user's code: it runs once for each message,
-//! keeps nobody waiting but its own thread, and may panic, wait, or use other links.
+//! What happens while a message is encoded, which is the user's code: it runs once for each
+//! message, keeps nobody waiting but its own thread, and may panic, wait, or use other links.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -183,8 +183,8 @@ fn a_message_is_encoded_once_whatever_its_size() {
     let (client, received) = listen(&name);
     let peer = peer(&running, &client);
     for count in COUNTS {
-        // Again and again, so that each comes to the ring's end, and what went through the ring before
-        // tells where the next one fits.
+        // Again and again, so that each comes to the ring's end, and what went through the ring
+        // before tells where the next one fits.
         for _ in 0..5 {
             client.add(Row::of(count)).unwrap();
             peer.send(&SheetEvent::Row { row: Row::of(count) }).unwrap();
@@ -254,8 +254,8 @@ fn an_event_that_takes_long_to_encode_keeps_nobody_waiting() {
         thread::scope(|scope| {
             let sender = scope.spawn(|| peer.send(&SheetEvent::Row { row }));
             has_begun.recv().unwrap();
-            // Other clients, this client, and other events for it, small and large, of this thread and
-            // of the listener's.
+            // Other clients, this client, and other events for it, small and large, of this thread
+            // and of the listener's.
             assert_eq!(checked(other.back(Row::of(10)).unwrap()), 10);
             assert_eq!(checked(client.back(Row::of(10)).unwrap()), 10);
             peer.send(&SheetEvent::Word { number: 1 }).unwrap();

@@ -1,5 +1,5 @@
-//! Peers that are dead and not gone: the kernel frees their memory or writes their core, and holds their
-//! locks meanwhile.
+//! Peers that are dead and not gone: the kernel frees their memory or writes their core, and holds
+//! their locks meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,8 +17,8 @@ use shmipc_tests::{Watchdog, unique_name};
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 const PATIENT: Duration = Duration::from_secs(60);
 
-/// Ends a server in whose handler a call is by a signal. Gives whether the process was still there when
-/// the call had ended.
+/// Ends a server in whose handler a call is by a signal. Gives whether the process was still there
+/// when the call had ended.
 fn end_by(signal: Signal, name: &str, server: &mut PeerProcess) -> bool {
     let client = Client::<Probe>::builder(name).deadline(PATIENT).connect().unwrap();
     let caller = thread::spawn(move || client.slow(60_000, 0));

@@ -1,5 +1,5 @@
-//! A forked child: it may not use its parent's links, its end says nothing about its parent's, and its
-//! life does not stand for its parent's.
+//! A forked child: it may not use its parent's links, its end says nothing about its parent's, and
+//! its life does not stand for its parent's.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -69,9 +69,9 @@ fn a_servers_child_neither_stops_it_nor_keeps_it_alive() {
     kill(child);
 }
 
-/// The child of a handler that comes out of it is the listener's thread, alone. It is to end without a
-/// word: the links, their departures and the answer are its parent's, and so are the locks that another
-/// thread held at the fork.
+/// The child of a handler that comes out of it is the listener's thread, alone. It is to end
+/// without a word: the links, their departures and the answer are its parent's, and so are the
+/// locks that another thread held at the fork.
 #[test]
 fn a_child_that_comes_out_of_a_handler_ends_without_a_word() {
     let _watchdog = Watchdog::start(60);
@@ -95,8 +95,8 @@ fn a_child_that_comes_out_of_a_handler_ends_without_a_word() {
     assert!(parent.end().unwrap());
 }
 
-/// The thread that waits for deaths stayed with the parent: the child has one of its own. Without it the
-/// notice takes up to a second; the best of a few rounds tells.
+/// The thread that waits for deaths stayed with the parent: the child has one of its own. Without
+/// it the notice takes up to a second; the best of a few rounds tells.
 #[test]
 fn a_childs_own_link_learns_of_a_death_at_once() {
     let _watchdog = Watchdog::start(30);
@@ -142,8 +142,8 @@ fn a_program_that_a_client_executes_inherits_nothing() {
     kill(child);
 }
 
-/// Calls of such a child once gave values that were the parent's, as `Ok`, and the parent's death was
-/// hidden for as long as the child lived.
+/// Calls of such a child once gave values that were the parent's, as `Ok`, and the parent's death
+/// was hidden for as long as the child lived.
 #[test]
 fn a_child_that_the_c_library_did_not_prepare_is_refused_and_hides_no_death() {
     let _watchdog = Watchdog::start(60);

@@ -1,4 +1,5 @@
-//! Shared memory of 1 MiB: errors that say what was needed and what there was, and never a bus error.
+//! Shared memory of 1 MiB: errors that say what was needed and what there was, and never a bus
+//! error.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

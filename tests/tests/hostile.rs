@@ -1,5 +1,5 @@
-//! A peer that writes into its link as no correct one does. Alone in its program: it looks for its link
-//! among all that the process has open.
+//! A peer that writes into its link as no correct one does. Alone in its program: it looks for its
+//! link among all that the process has open.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! What hostile peers once could do, one test for each fault that `hostile-run` or its making found. The
-//! server runs as a process of its own, so that its memory can be watched.
+//! What hostile peers once could do, one test for each fault that `hostile-run` or its making
+//! found. The server runs as a process of its own, so that its memory can be watched.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -67,8 +67,9 @@ fn attack(test: &str, kind: &str, times: u64) -> Vec<Verdict> {
     verdicts
 }
 
-/// The link's name was opened a second time to map it, and that open waited for whoever held a lease on what
-/// the name led to by then; everything else that connects, drops or forks waited for it too.
+/// The link's name was opened a second time to map it, and that open waited for whoever held a
+/// lease on what the name led to by then; everything else that connects, drops or forks waited for
+/// it too.
 #[test]
 fn a_name_that_is_swapped_at_the_right_moment_keeps_nobody() {
     let _watchdog = Watchdog::start(120);
@@ -92,8 +93,8 @@ fn linked(registry: &Registry, plan: Plan) -> Link {
     }
 }
 
-/// Damage in the lane of replies was found by whoever called next, and so by nobody where the server
-/// never calls.
+/// Damage in the lane of replies was found by whoever called next, and so by nobody where the
+/// server never calls.
 #[test]
 fn damage_among_replies_is_told_though_nobody_calls() {
     let _watchdog = Watchdog::start(60);
@@ -105,8 +106,8 @@ fn damage_among_replies_is_told_though_nobody_calls() {
     assert_eq!(link.wait_for_goodbye(&registry, PATIENCE), link::VIOLATION);
 }
 
-/// After the peer's goodbye its requests still run, and the replies that nobody would ever read were
-/// queued without bound: two gigabytes here.
+/// After the peer's goodbye its requests still run, and the replies that nobody would ever read
+/// were queued without bound: two gigabytes here.
 #[test]
 fn replies_after_a_goodbye_are_not_kept() {
     let _watchdog = Watchdog::start(120);
@@ -133,8 +134,8 @@ fn replies_after_a_goodbye_are_not_kept() {
     assert!(peak < before + (24 << 10), "{peak} KiB, {before} before");
 }
 
-/// Those who send large messages without pause, in both lanes, got turns of gigabytes; the others waited
-/// for seconds.
+/// Those who send large messages without pause, in both lanes, got turns of gigabytes; the others
+/// waited for seconds.
 #[test]
 fn who_sends_without_pause_does_not_keep_others_waiting() {
     let _watchdog = Watchdog::start(120);
@@ -163,8 +164,8 @@ fn who_sends_without_pause_does_not_keep_others_waiting() {
     println!("the slowest call took {slowest:?}");
 }
 
-/// A peer of the same user can write into the registry; what it did there stayed for good, and nobody
-/// could connect any more.
+/// A peer of the same user can write into the registry; what it did there stayed for good, and
+/// nobody could connect any more.
 #[test]
 fn a_registry_that_was_scribbled_on_is_mended() {
     let _watchdog = Watchdog::start(60);
@@ -183,8 +184,8 @@ fn a_registry_that_was_scribbled_on_is_mended() {
     Client::<Rich>::connect(&name).unwrap().next(0).unwrap();
 }
 
-/// The length of the schema came from the registry and was allocated and copied as it stood: up to four
-/// gigabytes.
+/// The length of the schema came from the registry and was allocated and copied as it stood: up to
+/// four gigabytes.
 #[test]
 fn a_schema_longer_than_any_is_refused_unread() {
     let _watchdog = Watchdog::start(60);
@@ -209,8 +210,8 @@ fn a_schema_longer_than_any_is_refused_unread() {
     }
 }
 
-/// What the server says of its rings stands where its other clients can write: a client reserved up to four
-/// gigabytes.
+/// What the server says of its rings stands where its other clients can write: a client reserved up
+/// to four gigabytes.
 #[test]
 fn a_client_reserves_no_more_than_it_allows() {
     let _watchdog = Watchdog::start(60);

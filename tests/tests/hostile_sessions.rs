@@ -5,8 +5,8 @@
 use shmipc_tests::Watchdog;
 use shmipc_tests::hostile::conduct::{self, Wanted};
 
-/// A server and an honest client come through 400 hostile sessions, and a client through 40 sessions with
-/// a hostile server.
+/// A server and an honest client come through 400 hostile sessions, and a client through 40
+/// sessions with a hostile server.
 #[test]
 fn nothing_breaks_in_some_hundred_hostile_sessions() {
     let _watchdog = Watchdog::start(180);

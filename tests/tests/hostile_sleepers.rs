@@ -1,5 +1,6 @@
-//! Sleepers on a word that an attacker has mapped too: moved to a word that nobody wakes, or behind a
-//! waiter for a lock on the word, where no wake-up arrives. Whoever sleeps must look again by itself.
+//! Sleepers on a word that an attacker has mapped too: moved to a word that nobody wakes, or behind
+//! a waiter for a lock on the word, where no wake-up arrives. Whoever sleeps must look again by
+//! itself.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -106,9 +107,9 @@ fn moving_all(meanwhile: impl FnOnce()) {
     });
 }
 
-/// Calls of a client whose sleepers a hostile server moves. They outlived their deadlines, and the server.
-/// Alone with its link in this process: the attacks above use their own clients, so that the last link
-/// opened is told apart by a program of its own (`open_link_paths`).
+/// Calls of a client whose sleepers a hostile server moves. They outlived their deadlines, and the
+/// server. Alone with its link in this process: the attacks above use their own clients, so that
+/// the last link opened is told apart by a program of its own (`open_link_paths`).
 #[test]
 fn a_caller_that_was_moved_keeps_its_deadline_and_learns_of_a_death() {
     if std::env::var_os("SHMIPC_TEST_ALONE").is_none() {

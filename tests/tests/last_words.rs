@@ -1,5 +1,5 @@
-//! What was said before the end is heard, whatever the end: replies of a server that was killed, and
-//! notices of a client that is gone.
+//! What was said before the end is heard, whatever the end: replies of a server that was killed,
+//! and notices of a client that is gone.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -22,8 +22,8 @@ with_both_doorbells!(
     the_last_notice_in_pieces_is_handled_before_the_departure,
 );
 
-/// The client is stopped while its call runs; the server answers and is killed. The answer lies in the
-/// client's memory, so it is what the call gives, not the server's death.
+/// The client is stopped while its call runs; the server answers and is killed. The answer lies in
+/// the client's memory, so it is what the call gives, not the server's death.
 fn a_reply_given_before_the_server_died_is_the_calls_result(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(120);
     for round in 0..5 {

@@ -1,8 +1,9 @@
-//! The runtime's floor plan, held to the code: a file uses only what stands on its own floor or below,
-//! and nothing goes in a circle. `ARCHITECTURE.md` draws it.
+//! The runtime's floor plan, held to the code: a file uses only what stands on its own floor or
+//! below, and nothing goes in a circle. `ARCHITECTURE.md` draws it.
 //!
-//! A module and its children are one room: a child may use what its own ancestors define, as the methods
-//! of one type may stand in several files. Tests, models and fuzz entries are not looked at.
+//! A module and its children are one room: a child may use what its own ancestors define, as the
+//! methods of one type may stand in several files. Tests, models and fuzz entries are not looked
+//! at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -81,8 +81,8 @@ fn links_and_their_memory_are_limited() {
     clients.push(connect(8192).unwrap());
 }
 
-/// The kernel forgets who signed a file when that process closes any descriptor of it: whoever connected while
-/// another thread of its process cleaned up was not known any more.
+/// The kernel forgets who signed a file when that process closes any descriptor of it: whoever
+/// connected while another thread of its process cleaned up was not known any more.
 #[test]
 fn a_clients_pid_is_certain_though_its_process_cleans_up_meanwhile() {
     let _watchdog = Watchdog::start(120);

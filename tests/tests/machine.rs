@@ -1,4 +1,5 @@
-//! What a process or the machine sets limits to: files, memory, names. Each limit is told as what it is.
+//! What a process or the machine sets limits to: files, memory, names. Each limit is told as what
+//! it is.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

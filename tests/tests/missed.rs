@@ -1,5 +1,6 @@
-//! Nothing is lost in silence: an event that was refused, cannot be decoded, or whose handler panicked is
-//! told to the client that missed it, and to the server as far as it can know; and notices likewise.
+//! Nothing is lost in silence: an event that was refused, cannot be decoded, or whose handler
+//! panicked is told to the client that missed it, and to the server as far as it can know; and
+//! notices likewise.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -16,9 +16,9 @@ const GUEST: &str = env!("CARGO_BIN_EXE_guest");
 /// Deaths that are measured in each test.
 const ROUNDS: u32 = 5;
 
-/// A death is promised to be noticed within 100 ms. On a machine that others use too the best of a few
-/// rounds tells: without the promise's means it is nearer to a second each time. The deep form asks for
-/// most of them.
+/// A death is promised to be noticed within 100 ms. On a machine that others use too the best of a
+/// few rounds tells: without the promise's means it is nearer to a second each time. The deep form
+/// asks for most of them.
 fn check_notices(what: &str, mut notices: Vec<Duration>) {
     notices.sort();
     println!("{what}: noticed after {notices:?}");

@@ -296,8 +296,8 @@ fn departures_are_told_with_and_without_a_handler() {
     }
 }
 
-/// Whoever cleans up after a dead server holds its lock for a moment. If it was stopped in that moment, `bind`
-/// said that the name was served.
+/// Whoever cleans up after a dead server holds its lock for a moment. If it was stopped in that
+/// moment, `bind` said that the name was served.
 #[test]
 fn a_cleaner_that_is_stopped_is_no_server() {
     let _watchdog = Watchdog::start(60);
@@ -315,8 +315,9 @@ fn a_cleaner_that_is_stopped_is_no_server() {
     released.join().unwrap();
 }
 
-/// What a killed server left was said to go with the next bind of any name. That holds from the first moment
-/// on where it had bound its name to the end, and not only once the file is ten seconds old.
+/// What a killed server left was said to go with the next bind of any name. That holds from the
+/// first moment on where it had bound its name to the end, and not only once the file is ten
+/// seconds old.
 #[test]
 fn a_killed_servers_file_goes_with_the_next_bind_of_any_name() {
     let _watchdog = Watchdog::start(60);

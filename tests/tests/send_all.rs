@@ -40,7 +40,8 @@ fn expect(came: &Receiver<u64>, numbers: impl Iterator<Item = u64>) {
     }
 }
 
-/// More than the ring holds, larger ones than fit into it among them, to servers that spin and sleep.
+/// More than the ring holds, larger ones than fit into it among them, to servers that spin and
+/// sleep.
 #[test]
 fn all_come_in_order() {
     for (name, spin) in [("sleeps", Duration::ZERO), ("spins", Duration::from_millis(100))] {
@@ -53,7 +54,8 @@ fn all_come_in_order() {
     }
 }
 
-/// The last one is told too, whatever their number is, also where the first one found the server awake.
+/// The last one is told too, whatever their number is, also where the first one found the server
+/// awake.
 #[test]
 fn none_is_left_untold() {
     let (running, client, came) = pair("untold", Duration::ZERO);

@@ -1,5 +1,5 @@
-//! A storm of caught signals on every thread that may sleep: no wait ends early or late, and none of it
-//! is an error. Alone in its program: the handler is the whole process's.
+//! A storm of caught signals on every thread that may sleep: no wait ends early or late, and none
+//! of it is an error. Alone in its program: the handler is the whole process's.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -142,8 +142,8 @@ fn a_client_that_does_not_read_its_replies_delays_nobody(doorbell: Doorbell) {
     assert_eq!(slow.echo(pattern(500)).unwrap(), pattern(500));
 }
 
-/// A server gave the room of notices back after thirty-two of them, however long each took: who waited
-/// for room waited for all of those.
+/// A server gave the room of notices back after thirty-two of them, however long each took: who
+/// waited for room waited for all of those.
 fn a_slow_handler_gives_room_back_message_by_message(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("slow-handler");
@@ -195,8 +195,9 @@ impl ProbeEventHandler for Gated {
     }
 }
 
-/// A server's request to a client that does not read stands in the server's own queue. At its deadline it
-/// is taken back and reported *not started*: it must not run when the client reads again.
+/// A server's request to a client that does not read stands in the server's own queue. At its
+/// deadline it is taken back and reported *not started*: it must not run when the client reads
+/// again.
 fn a_request_that_was_taken_back_never_runs(doorbell: Doorbell) {
     let _watchdog = Watchdog::start(60);
     let (name, running) = serve_narrow("recall", doorbell, BackPressure::DropAndCount);

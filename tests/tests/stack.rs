@@ -1,5 +1,5 @@
-//! Values that need more stack than their thread has are refused, and nobody ends of it. Each of these
-//! ended a process once.
+//! Values that need more stack than their thread has are refused, and nobody ends of it. Each of
+//! these ended a process once.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -52,8 +52,8 @@ impl Thread {
     }
 }
 
-/// All that can be blocked: the C library does it for a moment in a thread that starts or ends another,
-/// and in the new one.
+/// All that can be blocked: the C library does it for a moment in a thread that starts or ends
+/// another, and in the new one.
 const EVERYTHING: u64 = !(1 << (Signal::SIGKILL as u64 - 1) | 1 << (Signal::SIGSTOP as u64 - 1));
 
 /// The library's threads in a process, once those are there that are expected, and none of them has
@@ -75,8 +75,8 @@ fn library_threads(pid: u32, expected: &[&str]) -> Vec<Thread> {
     }
 }
 
-/// Starts the program in a role and sees that its threads are nobody's but the library's, and that it
-/// gets its signal.
+/// Starts the program in a role and sees that its threads are nobody's but the library's, and that
+/// it gets its signal.
 fn in_role(role: &str, manners: &[&str], expected: &[&str]) {
     let name = unique_name("threads");
     let of_others = (role != "server")
@@ -107,8 +107,8 @@ fn in_role(role: &str, manners: &[&str], expected: &[&str]) {
     drop((client, of_others));
 }
 
-/// Programs that first use the library and then decide about signals died of what they meant to wait
-/// for; a thread that pinned itself, or was real-time, had the library's threads do the same.
+/// Programs that first use the library and then decide about signals died of what they meant to
+/// wait for; a thread that pinned itself, or was real-time, had the library's threads do the same.
 #[test]
 fn threads_take_nothing_over_from_who_starts_them() {
     let _watchdog = Watchdog::start(120);

@@ -26,8 +26,8 @@ fn told<T>(result: Result<T, CallError>) -> &'static str {
     }
 }
 
-/// A place on a server's listener: how it is come to, and what the client that does so is told if the
-/// code there panics (it is told "ok" otherwise, as long as the server lives).
+/// A place on a server's listener: how it is come to, and what the client that does so is told if
+/// the code there panics (it is told "ok" otherwise, as long as the server lives).
 struct ServerPlace {
     form: &'static str,
     spot: Spot,
@@ -260,8 +260,8 @@ fn a_server_whose_user_code_exits() {
     on_a_server(Deed::Exit);
 }
 
-/// A place on a client's listener: how the server comes to it, and what it is told if the code there
-/// panics.
+/// A place on a client's listener: how the server comes to it, and what it is told if the code
+/// there panics.
 struct ClientPlace {
     form: &'static str,
     spot: Spot,

@@ -1,5 +1,5 @@
-//! User code on the threads of who calls the library, and where handlers and closures are dropped: the
-//! second part of `docs/user-code.md`, row by row. Each in a process of its own.
+//! User code on the threads of who calls the library, and where handlers and closures are dropped:
+//! the second part of `docs/user-code.md`, row by row. Each in a process of its own.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -62,8 +62,9 @@ fn on_a_callers_thread(deed: Deed) {
                     }
                     Deed::CallBack => {
                         assert_eq!(told, fine, "{order}");
-                        // From inside `Serialize` nothing is sent over the same link; a call from where
-                        // a reply is decoded waits for itself, up to its deadline.
+                        // From inside `Serialize` nothing is sent over the same link; a call from
+                        // where a reply is decoded waits for itself, up to
+                        // its deadline.
                         let works = doer.has_said("send: Ok(()), call: Ok(())");
                         assert_eq!(works, spot == Spot::Iterate, "{order}");
                     }

@@ -41,8 +41,8 @@ fn links_of(uid: u32) -> Vec<String> {
         .collect()
 }
 
-/// Others of these tests make links of the same users meanwhile, each named for a moment: what is there
-/// now must be gone later. The watchdog tells of what stays.
+/// Others of these tests make links of the same users meanwhile, each named for a moment: what is
+/// there now must be gone later. The watchdog tells of what stays.
 fn no_link_stays(uids: &[u32]) {
     let now: Vec<String> = uids.iter().flat_map(|uid| links_of(*uid)).collect();
     until(|| !now.iter().any(|link| fs::exists(link).unwrap()));
@@ -178,8 +178,8 @@ fn members_of_an_admitted_group_get_in_and_nobody_else() {
     assert!(server.end().unwrap());
 }
 
-/// The link of an admitted client while the server has not taken it: open to both, to nobody else; and
-/// what is left of it when the client is killed then.
+/// The link of an admitted client while the server has not taken it: open to both, to nobody else;
+/// and what is left of it when the client is killed then.
 #[test]
 fn a_link_on_its_way_is_open_to_both_users_alone_and_swept_by_its_own() {
     if !is_root_or_skipped("a_link_on_its_way_is_open_to_both_users_alone_and_swept_by_its_own") {
@@ -213,8 +213,8 @@ fn a_link_on_its_way_is_open_to_both_users_alone_and_swept_by_its_own() {
     assert!(server.end().unwrap());
 }
 
-/// Who was admitted offered files of others as links: the registry of the server before, which it could write,
-/// and whatever somebody left open. The handler was told the files' owners.
+/// Who was admitted offered files of others as links: the registry of the server before, which it
+/// could write, and whatever somebody left open. The handler was told the files' owners.
 #[test]
 fn nobody_passes_for_another_by_a_file_of_his() {
     if !is_root_or_skipped("nobody_passes_for_another_by_a_file_of_his") {
@@ -225,8 +225,8 @@ fn nobody_passes_for_another_by_a_file_of_his() {
     assert_eq!((account.refused, account.honest), (5, 2));
 }
 
-/// Bound as one user, served as another: each side's advice led to the other's refusal, and `stop` said that all
-/// was well.
+/// Bound as one user, served as another: each side's advice led to the other's refusal, and `stop`
+/// said that all was well.
 #[test]
 fn a_server_that_changes_its_user_after_bind() {
     if !is_root_or_skipped("a_server_that_changes_its_user_after_bind") {

@@ -107,8 +107,8 @@ impl WorkHandler for Worker {
     fn sync(&mut self, _cx: &Cx) {}
 }
 
-/// A server and a client of it, in one process; the server is kept busy until the gate is opened, so
-/// that nobody wakes, spins or waits while messages are sent, nor while they are taken.
+/// A server and a client of it, in one process; the server is kept busy until the gate is opened,
+/// so that nobody wakes, spins or waits while messages are sent, nor while they are taken.
 #[allow(missing_debug_implementations)]
 pub struct Pair {
     /// The client.

@@ -17,7 +17,8 @@ const MOST_GROWTH: f64 = 0.05;
 /// Depends on how two threads meet, by some hundredths, and by more on a busy machine.
 const NOT_JUDGED: &str = "round_trips";
 
-/// Compares the counts on the input (gungraun's JSON, one object for each case) with those on record.
+/// Compares the counts on the input (gungraun's JSON, one object for each case) with those on
+/// record.
 #[derive(Debug, Parser)]
 struct Options {
     /// The counts on record.

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use bincode::config;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Sixteen texts of sixteen characters: message `n` carries the text `n % 16`, so that a stale buffer
-/// shows.
+/// Sixteen texts of sixteen characters: message `n` carries the text `n % 16`, so that a stale
+/// buffer shows.
 pub const TEXTS: [&str; 16] = [
     "zero is a number",
     "one for the road",

@@ -9,8 +9,9 @@ pub trait Rival {
     /// A client's connection.
     type Link: Link;
 
-    /// The server's side, on the main thread: says that it is ready through `end`, then serves until
-    /// [`End::has_come`]. It may as well never return; it is ended then, without destructors.
+    /// The server's side, on the main thread: says that it is ready through `end`, then serves
+    /// until [`End::has_come`]. It may as well never return; it is ended then, without
+    /// destructors.
     ///
     /// # Errors
     /// It cannot serve.

@@ -1,6 +1,6 @@
-//! The limit of large messages: one side copies into a ring in shared memory, the other copies out of
-//! it into a private buffer. No frames, no checksums, no codec. Before measuring it tries several sizes
-//! of the ring and takes the best.
+//! The limit of large messages: one side copies into a ring in shared memory, the other copies out
+//! of it into a private buffer. No frames, no checksums, no codec. Before measuring it tries
+//! several sizes of the ring and takes the best.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use super::shared::Shared;
 
 /// The largest ring, and what is mapped after the control words.
 const LARGEST: usize = 16 << 20;
-/// The sizes that are tried. Small ones stay in one core's cache, from which the other must fetch line
-/// by line; ones beyond it meet in the cache that both share.
+/// The sizes that are tried. Small ones stay in one core's cache, from which the other must fetch
+/// line by line; ones beyond it meet in the cache that both share.
 const SIZES: [usize; 5] = [64 << 10, 256 << 10, 1 << 20, 4 << 20, LARGEST];
 /// The ring in steps: after each the other side is told.
 const STEPS: usize = 4;
@@ -27,8 +27,8 @@ const CONTROL: usize = 4096;
 #[derive(Default)]
 struct Line(AtomicU64);
 
-/// What both sides know about the ring. `produced` and `consumed` count bytes; the size and the step
-/// change only while the ring is empty.
+/// What both sides know about the ring. `produced` and `consumed` count bytes; the size and the
+/// step change only while the ring is empty.
 #[repr(C)]
 struct Control {
     produced: Line,
@@ -49,8 +49,8 @@ impl Ring {
     }
 
     fn control(&self) -> &Control {
-        // SAFETY: the mapping is page-aligned, begins with `CONTROL` bytes that are only ever used as
-        // these atomics, and lives as long as the borrow.
+        // SAFETY: the mapping is page-aligned, begins with `CONTROL` bytes that are only ever used
+        // as these atomics, and lives as long as the borrow.
         unsafe { &*self.0.base().cast::<Control>() }
     }
 
@@ -62,8 +62,8 @@ impl Ring {
     }
 }
 
-/// Private bytes at a distance from page boundaries, and so from the ring, at which `memcpy` is at its
-/// best: processors take addresses that are equal or nearly so modulo a page for the same.
+/// Private bytes at a distance from page boundaries, and so from the ring, at which `memcpy` is at
+/// its best: processors take addresses that are equal or nearly so modulo a page for the same.
 struct Private {
     room: Vec<u8>,
     start: usize,

@@ -70,8 +70,8 @@ impl Waiter {
 }
 
 fn futex_wait(word: &AtomicU32, old: u32) {
-    // SAFETY: the word outlives the call, and without a time-out no other pointer is read. Every way
-    // in which the call ends leads to another look at the word.
+    // SAFETY: the word outlives the call, and without a time-out no other pointer is read. Every
+    // way in which the call ends leads to another look at the word.
     unsafe {
         nix::libc::syscall(
             nix::libc::SYS_futex,

@@ -1,5 +1,6 @@
-//! The socket that one would write by hand: the same enum through the same codec, each message with its
-//! length before it. Plain, one system call for each message; batched, with `BufWriter` and `BufReader`.
+//! The socket that one would write by hand: the same enum through the same codec, each message with
+//! its length before it. Plain, one system call for each message; batched, with `BufWriter` and
+//! `BufReader`.
 
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

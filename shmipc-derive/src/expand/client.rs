@@ -1,8 +1,8 @@
 //! `LibraryClient`: what somebody who sends the messages calls.
 //!
-//! The trait shows the methods with the fields' own names, and without bodies: a parameter of a body is a
-//! pattern, and would be taken for a constant of that name in the user's scope. The bodies stand in the
-//! blanket implementation, with names that nothing else has.
+//! The trait shows the methods with the fields' own names, and without bodies: a parameter of a
+//! body is a pattern, and would be taken for a constant of that name in the user's scope. The
+//! bodies stand in the blanket implementation, with names that nothing else has.
 
 use super::{allowed_lints, client_ident, docs, link, local, parameters, renamed_parameters};
 use crate::parse::ast::{Protocol, Variant};

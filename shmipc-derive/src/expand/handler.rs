@@ -28,8 +28,8 @@ fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream>
     let method = variant.method.as_ref()?;
     let Protocol { krate, .. } = protocol;
     let protocol_type = protocol.static_type();
-    // An error was reported: whether handlers have this method does not matter. A body's parameters are
-    // patterns, see `client`.
+    // An error was reported: whether handlers have this method does not matter. A body's parameters
+    // are patterns, see `client`.
     let (cx, (fields, generics), end) = if variant.refused {
         (local("cx"), renamed_parameters(protocol, variant), quote!({ loop {} }))
     } else {

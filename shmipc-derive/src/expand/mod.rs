@@ -1,9 +1,10 @@
 //! From the model to code: one function for each item that is generated.
 //!
-//! Every path is absolute, so that nothing in the user's scope can change what the code means; and every
-//! name that a body binds starts with `__shmipc`: a pattern that is a plain name means a constant, a static
-//! or a unit struct where one of that name is in scope, whatever the span's hygiene. Where validation
-//! found a variant no method (an error was reported), its methods are left out.
+//! Every path is absolute, so that nothing in the user's scope can change what the code means; and
+//! every name that a body binds starts with `__shmipc`: a pattern that is a plain name means a
+//! constant, a static or a unit struct where one of that name is in scope, whatever the span's
+//! hygiene. Where validation found a variant no method (an error was reported), its methods are
+//! left out.
 
 mod client;
 mod dispatch;
@@ -39,8 +40,8 @@ fn reply_ident(protocol: &Protocol) -> Ident {
     generated_ident(protocol, protocol.names.replies.as_ref(), "Reply")
 }
 
-/// What the user chose, or the enum's name with `suffix`. That one has the derive's own place, so that a
-/// clash with something of the user's is shown as the derive's doing.
+/// What the user chose, or the enum's name with `suffix`. That one has the derive's own place, so
+/// that a clash with something of the user's is shown as the derive's doing.
 fn generated_ident(protocol: &Protocol, chosen: Option<&Ident>, suffix: &str) -> Ident {
     let default = || format_ident!("{}{suffix}", protocol.ident, span = Span::call_site());
     chosen.cloned().unwrap_or_else(default)

@@ -12,8 +12,8 @@ use syn::ext::IdentExt;
 const HANDLER_METHODS: [&str; 3] = ["peer_arrived", "peer_departed", "messages_missed"];
 
 /// Names that a message's method cannot have, each group with what it would clash with. An inherent
-/// method of a caller would be called instead of the generated one, and nothing would say so. The tests
-/// hold the second group against the runtime crate's sources.
+/// method of a caller would be called instead of the generated one, and nothing would say so. The
+/// tests hold the second group against the runtime crate's sources.
 pub(crate) const RESERVED_METHODS: [(&str, &[&str]); 4] = [
     ("the handler's own method of that name", &HANDLER_METHODS),
     (
@@ -79,8 +79,8 @@ pub(crate) fn assign(variants: &mut [Variant], errors: &mut Errors) {
                 name_node(variant),
                 format!("the method `{bare}` would clash with {clash}; {RENAME}"),
             );
-            // Generated nevertheless, or the user's handler would bring more errors about the same; but
-            // the handler has its own methods already.
+            // Generated nevertheless, or the user's handler would bring more errors about the same;
+            // but the handler has its own methods already.
             if !HANDLER_METHODS.contains(&bare.as_str()) {
                 variant.method = Some(method);
                 variant.refused = true;

@@ -1,5 +1,5 @@
-//! Attaching to segments that a stranger wrote: both sides of a registry, and the server's of a link.
-//! The segments are real files; the input is patches upon what an honest process wrote there.
+//! Attaching to segments that a stranger wrote: both sides of a registry, and the server's of a
+//! link. The segments are real files; the input is patches upon what an honest process wrote there.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -99,7 +99,8 @@ fn attach_registry(bound: Option<&Bound>, choice: u8, script: &mut Script<'_>) {
     patch(&bound.file, script, length);
     if let Ok(view) = RegistryView::open(&bound.name, effective_uid(), protocol::<Spoken>()) {
         assert!(view.is_alive());
-        // The other kind runs the system's code on that memory: its peer is trusted, as its docs say.
+        // The other kind runs the system's code on that memory: its peer is trusted, as its docs
+        // say.
         let rings = view.options().doorbell == Doorbell::Futex;
         if let Some(slot) = view.claim_slot() {
             slot.announce(u128::from(choice) << 100);

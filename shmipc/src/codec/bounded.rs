@@ -1,8 +1,8 @@
-//! A deserializer around the codec's that refuses what the codec lets through: lists that claim more
-//! elements than any honest payload holds (elements of no bytes cost the codec nothing, so a `Vec<()>`
-//! of 2^40 would keep it busy for hours), and values nested so deep that decoding them would overflow
-//! the stack. Text and bytes it asks of the codec as borrowed ones alone: only those are looked for
-//! before there is memory for them.
+//! A deserializer around the codec's that refuses what the codec lets through: lists that claim
+//! more elements than any honest payload holds (elements of no bytes cost the codec nothing, so a
+//! `Vec<()>` of 2^40 would keep it busy for hours), and values nested so deep that decoding them
+//! would overflow the stack. Text and bytes it asks of the codec as borrowed ones alone: only those
+//! are looked for before there is memory for them.
 //!
 //! Every element of a list or map that takes bytes at all has at least one byte of its own in the
 //! payload. So all claimed lengths together are at most the payload's length, plus
@@ -183,15 +183,16 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
         deserialize_identifier(), deserialize_ignored_any(),
     }
 
-    /// As bytes, which the codec writes the same way: most text is ASCII, which is faster to tell than
-    /// to check as UTF-8 character by character.
+    /// As bytes, which the codec writes the same way: most text is ASCII, which is faster to tell
+    /// than to check as UTF-8 character by character.
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_bytes(Text(visitor))
     }
 
-    /// As a borrowed string, of which the visitor makes its own: the codec would fill a new buffer with
-    /// zeros before it reads into it. Whoever takes a `String` takes a `&str` (serde's contract).
+    /// As a borrowed string, of which the visitor makes its own: the codec would fill a new buffer
+    /// with zeros before it reads into it. Whoever takes a `String` takes a `&str` (serde's
+    /// contract).
     #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserialize_str(visitor)

@@ -1,6 +1,6 @@
-//! A serializer around the codec's that counts levels as decoding does ([`bounded`](super::bounded)), so
-//! that the sender is told of a value that nobody could decode; and that asks before each level whether
-//! the thread's stack has room for it.
+//! A serializer around the codec's that counts levels as decoding does
+//! ([`bounded`](super::bounded)), so that the sender is told of a value that nobody could decode;
+//! and that asks before each level whether the thread's stack has room for it.
 
 use std::cell::Cell;
 use std::fmt::Display;

@@ -1,17 +1,19 @@
-//! How far this thread's stack reaches. Decoding and encoding run the user's types one inside the other,
-//! on whatever thread they are called; a stack that overflows ends the process, so each level asks first.
+//! How far this thread's stack reaches. Decoding and encoding run the user's types one inside the
+//! other, on whatever thread they are called; a stack that overflows ends the process, so each
+//! level asks first.
 
 use std::cell::Cell;
 
 use nix::libc;
 
-/// What a level may use before the next one asks, besides what is reckoned from its values' size: some
-/// frames, and two copies of a boxed value that nothing was known of.
+/// What a level may use before the next one asks, besides what is reckoned from its values' size:
+/// some frames, and two copies of a boxed value that nothing was known of.
 const MARGIN: usize = 64 << 10;
-/// Copies of a level's value that stand on the stack before the next level asks: up to 4 were measured,
-/// and up to 10 where the compiler does not optimise.
+/// Copies of a level's value that stand on the stack before the next level asks: up to 4 were
+/// measured, and up to 10 where the compiler does not optimise.
 const COPIES: usize = if cfg!(debug_assertions) { 12 } else { 6 };
-/// Values of more bytes are remembered: two copies of the next one are made before it is asked about.
+/// Values of more bytes are remembered: two copies of the next one are made before it is asked
+/// about.
 const LARGE: usize = 16 << 10;
 
 /// Nothing is asked for fewer levels than this of values of up to so many bytes.
@@ -45,8 +47,8 @@ impl Stack {
         Self { large: Cell::new(0) }
     }
 
-    /// Must it be asked whether a level fits, after so many, which makes a `T`? For nearly every message
-    /// it must not: a few levels of small values.
+    /// Must it be asked whether a level fits, after so many, which makes a `T`? For nearly every
+    /// message it must not: a few levels of small values.
     #[inline]
     pub(super) fn asks_for<T>(levels: u32) -> bool {
         levels >= SHALLOW || const { size_of::<T>() > SMALL }

@@ -23,8 +23,8 @@ use crate::typed::message::ShmMessage;
 use crate::typed::server::{ServerHandle, Settings, Shared};
 use builder::OnRefused;
 
-/// A server that has its name and does not serve yet: [`serve`](Self::serve) makes it a [`Running`] one,
-/// which can be joined and stopped. Clients that connect meanwhile wait.
+/// A server that has its name and does not serve yet: [`serve`](Self::serve) makes it a [`Running`]
+/// one, which can be joined and stopped. Clients that connect meanwhile wait.
 ///
 /// ```no_run
 /// # use serde::{Deserialize, Serialize};

@@ -47,10 +47,10 @@ enum Batch {
     Stuck,
 }
 
-/// Waits a moment before the next look at a lane that just gave a notice. A sender of notices goes on
-/// without waiting for anybody; each look takes the line with its position away from it, and finding
-/// a few messages at a time costs both sides far less than finding each alone. After a request the
-/// next look comes at once: its sender waits.
+/// Waits a moment before the next look at a lane that just gave a notice. A sender of notices goes
+/// on without waiting for anybody; each look takes the line with its position away from it, and
+/// finding a few messages at a time costs both sides far less than finding each alone. After a
+/// request the next look comes at once: its sender waits.
 fn linger() {
     for _ in 0..LINGER {
         std::hint::spin_loop();
@@ -113,8 +113,8 @@ impl<P: ShmMessage> Session<P> {
         }
     }
 
-    /// Takes and runs messages until there is none, or the others' turn comes: after so many messages or
-    /// so many bytes. Of a link that `has_ended`, replies need no room.
+    /// Takes and runs messages until there is none, or the others' turn comes: after so many
+    /// messages or so many bytes. Of a link that `has_ended`, replies need no room.
     #[inline]
     fn handle_batch(
         &mut self,
@@ -186,8 +186,8 @@ impl<P: ShmMessage> Session<P> {
         }
     }
 
-    /// Of a link that ended: is everything handled that is to be? Nothing more if this side ended it;
-    /// else what the peer sent up to its end, and not what it sends after that.
+    /// Of a link that ended: is everything handled that is to be? Nothing more if this side ended
+    /// it; else what the peer sent up to its end, and not what it sends after that.
     #[inline]
     fn is_through(&mut self) -> bool {
         let consumer = self.inbound.consumer();
@@ -242,7 +242,8 @@ impl<P: ShmMessage> Session<P> {
     /// does wrong or leaves undone when it dies.
     pub(crate) fn wants_attention(&mut self) -> bool {
         self.link.calls().drain(&self.link);
-        // Asked in any case: a dead peer reads nothing, so what waits for it is no reason not to ask.
+        // Asked in any case: a dead peer reads nothing, so what waits for it is no reason not to
+        // ask.
         let is_gone = self.check_life().is_some();
         !self.link.flush() || self.has_data() || is_gone
     }

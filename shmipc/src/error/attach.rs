@@ -28,8 +28,8 @@ pub enum BindError {
         /// The serving process's id, as it gave it. Zero: it is starting and has not said yet.
         pid: u32,
     },
-    /// The server that has the name was killed or crashed, and the kernel is not done with it: it frees
-    /// the memory, or writes the core. `bind` has waited for five seconds.
+    /// The server that has the name was killed or crashed, and the kernel is not done with it: it
+    /// frees the memory, or writes the core. `bind` has waited for five seconds.
     #[error(
         "the name {name:?} is still held by process {pid}, which was killed or crashed: the kernel frees \
          its memory or writes its core; try again in a moment"
@@ -110,8 +110,9 @@ pub enum ServeError {
          process that serves"
     )]
     Forked,
-    /// The name was removed while the server had it (by `rm`, or by a log-out with `RemoveIPC=yes`), and another
-    /// server took it. Two of one name would each have some of the clients: this one stopped.
+    /// The name was removed while the server had it (by `rm`, or by a log-out with
+    /// `RemoveIPC=yes`), and another server took it. Two of one name would each have some of
+    /// the clients: this one stopped.
     #[error(
         "the name {name:?} was removed from /dev/shm while this server had it, and the process {pid} \
          serves it now; this server stopped: stop that one or choose another name"
@@ -122,8 +123,8 @@ pub enum ServeError {
         /// The other server's process id, as it gave it.
         pid: u32,
     },
-    /// The server has ended, and its name is still there: its process has changed its user since `bind`, and may
-    /// not remove it any more.
+    /// The server has ended, and its name is still there: its process has changed its user since
+    /// `bind`, and may not remove it any more.
     #[error(
         "the server has ended, and the name {name:?} is still there: user {uid} bound it, and this \
          process, which runs as user {own_uid} now, may not remove it; have that user remove \

@@ -19,7 +19,8 @@ impl EncodeError {
     }
 }
 
-/// Bytes could not be decoded as the type asked for; the text says why, or is its `Deserialize`'s own.
+/// Bytes could not be decoded as the type asked for; the text says why, or is its `Deserialize`'s
+/// own.
 #[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);

@@ -8,11 +8,13 @@ use nix::errno::Errno;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// The process has as many open files as it may. Each link takes up to three of them on either side.
+    /// The process has as many open files as it may. Each link takes up to three of them on either
+    /// side.
     Descriptors,
     /// The machine has as many open files as it may.
     OpenFiles,
-    /// The process, its control group or the machine has no memory left, or the process no mappings.
+    /// The process, its control group or the machine has no memory left, or the process no
+    /// mappings.
     Memory,
     /// There is no `/dev/shm`, where shared memory lies.
     SharedMemory,

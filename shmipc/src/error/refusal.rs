@@ -2,8 +2,8 @@
 
 use super::Limit;
 
-/// Why the server did not take a client on: the reason alone, which both sides are told. With who it was,
-/// for the server's owner, it is a [`Refused`].
+/// Why the server did not take a client on: the reason alone, which both sides are told. With who
+/// it was, for the server's owner, it is a [`Refused`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -11,12 +11,13 @@ pub enum Refusal {
     TooManyLinks,
     /// The link takes more memory than it allows for one.
     TooLarge,
-    /// It could not use the link: made for other options, damaged, without its memory, or open to others than
-    /// its maker and this server.
+    /// It could not use the link: made for other options, damaged, without its memory, or open to
+    /// others than its maker and this server.
     BadLink,
     /// It does not admit this user: see [`Admission`](crate::Admission).
     NotAdmitted,
-    /// Its process is no longer of the user who bound it, and may not open links that were made for that one.
+    /// Its process is no longer of the user who bound it, and may not open links that were made for
+    /// that one.
     UserChanged,
     /// Its process or machine has reached a limit.
     Limit(Limit),

@@ -16,8 +16,8 @@ pub enum Departure {
     /// The server stopped in an orderly way.
     ServerStopped,
     /// Its process ended without a goodbye: it was killed, crashed, or called `exit` while its
-    /// client or server was not dropped (one in a static never is, nor one that stands in a function that
-    /// `std::process::exit` does not come back to). Known from the kernel, which
+    /// client or server was not dropped (one in a static never is, nor one that stands in a
+    /// function that `std::process::exit` does not come back to). Known from the kernel, which
     /// released the lock that the process held.
     Died,
     /// It was sent away because it did not read what was sent to it.
@@ -44,8 +44,8 @@ impl std::fmt::Display for Departure {
     }
 }
 
-/// Why not all of several messages were sent: those before the one that was not have been, and those
-/// behind it were not looked at.
+/// Why not all of several messages were sent: those before the one that was not have been, and
+/// those behind it were not looked at.
 #[derive(thiserror::Error)]
 #[error("after {sent} messages were sent, the next one was not: {error}")]
 #[non_exhaustive]
@@ -125,7 +125,8 @@ pub enum SendError {
     )]
     Forked,
     /// A message for the same link is being encoded on this thread: its `Serialize` sends, calls or
-    /// broadcasts itself. Nothing was sent. Also for a [`Local`](crate::Local) whose handler calls it.
+    /// broadcasts itself. Nothing was sent. Also for a [`Local`](crate::Local) whose handler calls
+    /// it.
     #[error(
         "a message for this link is being encoded on this thread just now; nothing was sent: send from \
          outside of `Serialize`, or over another client"

@@ -60,8 +60,8 @@ const ADVICE: &[&str] = &[
     "send from outside",
 ];
 
-/// Every variant is among `errors`, each told in one sentence that says what to do: a new variant does not
-/// compile here before it is.
+/// Every variant is among `errors`, each told in one sentence that says what to do: a new variant
+/// does not compile here before it is.
 macro_rules! every {
     ($errors:expr, $type:ident: $($variant:ident),* $(,)?) => {{
         let name = |error: &$type| match error {

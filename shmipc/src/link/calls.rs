@@ -2,9 +2,10 @@
 //! several threads wait, one leads: it takes what comes, gives the others theirs, and hands the
 //! lane on when it has its own. The others sleep.
 //!
-//! The lane's reader stands in the table while nobody leads. So "is there a leader" and "is my reply
-//! there" are answered under one lock, and no hand-on is missed: a leader that leaves puts the reader
-//! back and wakes a waiting caller under the same lock under which that caller went to wait.
+//! The lane's reader stands in the table while nobody leads. So "is there a leader" and "is my
+//! reply there" are answered under one lock, and no hand-on is missed: a leader that leaves puts
+//! the reader back and wakes a waiting caller under the same lock under which that caller went to
+//! wait.
 
 mod leader;
 mod passing;
@@ -80,8 +81,8 @@ impl Calls {
         struct Forget<'a>(&'a Calls, &'a Link, u32);
         impl Drop for Forget<'_> {
             fn drop(&mut self) {
-                // A forked child comes out of the user's code here, and a thread of its parent may hold
-                // the lock.
+                // A forked child comes out of the user's code here, and a thread of its parent may
+                // hold the lock.
                 if !self.1.is_inherited() {
                     self.0.lock().take(self.2);
                 }

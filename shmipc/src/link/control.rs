@@ -1,5 +1,5 @@
-//! The two payloads that are not the user's: a failure instead of a reply, and a goodbye. Both are a
-//! code and a text; the text may come from a hostile peer, so it is cut and made valid.
+//! The two payloads that are not the user's: a failure instead of a reply, and a goodbye. Both are
+//! a code and a text; the text may come from a hostile peer, so it is cut and made valid.
 
 use crate::error::{CallError, Departure, Rejection};
 

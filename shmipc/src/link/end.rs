@@ -57,17 +57,17 @@ impl Link {
         })
     }
 
-    /// Looks whether the peer lives. Where its process `has_ended` it does not, whoever holds its lock: a
-    /// child that it made past the C library inherited that.
+    /// Looks whether the peer lives. Where its process `has_ended` it does not, whoever holds its
+    /// lock: a child that it made past the C library inherited that.
     pub(super) fn find_peer_gone(&self, has_ended: bool) {
         if self.ended_for_certain().is_none() && has_ended {
             self.end_with(self.ended().unwrap_or(Departure::Died));
         }
     }
 
-    /// As [`ended_for_certain`](Self::ended_for_certain), and sooner where a dead process has much memory
-    /// to free or a core to write, before which the kernel does not let go of its lock. For who has waited
-    /// in vain for some time: it costs more.
+    /// As [`ended_for_certain`](Self::ended_for_certain), and sooner where a dead process has much
+    /// memory to free or a core to write, before which the kernel does not let go of its lock.
+    /// For who has waited in vain for some time: it costs more.
     pub(crate) fn ended_after_a_wait(&self) -> Option<Departure> {
         self.ended_for_certain().or_else(|| {
             // A goodbye may have come just before the end.
@@ -100,8 +100,8 @@ impl Link {
         self.close(&Goodbye::Violation(text.clone()), Departure::Violation(text))
     }
 
-    /// Ends the link in an orderly way: says goodbye in the ring if there is room, and by the word in
-    /// any case, then wakes both sides. Gives the end that counts, which is the first.
+    /// Ends the link in an orderly way: says goodbye in the ring if there is room, and by the word
+    /// in any case, then wakes both sides. Gives the end that counts, which is the first.
     pub(crate) fn close(&self, goodbye: &Goodbye, departure: Departure) -> Departure {
         if self.is_inherited() {
             return Departure::ClosedHere;
@@ -133,15 +133,15 @@ impl Link {
         end.clone()
     }
 
-    /// Has this side closed the link, as far as can be told without a fence? For messages that nobody
-    /// asks about.
+    /// Has this side closed the link, as far as can be told without a fence? For messages that
+    /// nobody asks about.
     #[inline]
     pub(crate) fn was_closed_here(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Has this side closed the link? Ask after publishing the position of what was taken and before
-    /// dispatching it; then drop it.
+    /// Has this side closed the link? Ask after publishing the position of what was taken and
+    /// before dispatching it; then drop it.
     #[inline]
     pub(crate) fn is_closed_here(&self) -> bool {
         // SYNC(closing): orders the published position before this look.

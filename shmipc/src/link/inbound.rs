@@ -7,8 +7,8 @@ use crate::ring::{Assembly, Consumer, FrameBuffer, Violation};
 const KEPT_BUFFER: usize = 4 << 20;
 /// Fragments taken at a time.
 const FRAGMENTS: usize = 64;
-/// Bytes after which whoever takes from a lane has its eyes on something else again: with large rings a
-/// number of messages alone would be no bound.
+/// Bytes after which whoever takes from a lane has its eyes on something else again: with large
+/// rings a number of messages alone would be no bound.
 pub(crate) const LOOK_BYTES: u64 = 1 << 20;
 /// A first fragment starts with the whole message's length in so many bytes.
 pub(crate) const LENGTH_PREFIX: usize = Assembly::PREFIX;
@@ -109,8 +109,8 @@ impl Inbound {
         Ok(None)
     }
 
-    /// Gives the room of what was taken back: of a large message before it is handled, as its handler
-    /// may call the sender, who may want to send more; of small ones some at a time.
+    /// Gives the room of what was taken back: of a large message before it is handled, as its
+    /// handler may call the sender, who may want to send more; of small ones some at a time.
     #[inline]
     pub(crate) fn publish_in_batches(&mut self) {
         if self.payload().len() as u64 >= self.consumer.capacity() / 64 {

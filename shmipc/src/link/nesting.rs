@@ -1,9 +1,9 @@
-//! For whom this thread is encoding a message just now. A message's `Serialize` is the user's code and may
-//! send messages itself; not over the link for which it is being encoded, though: the inner one would
-//! come before the outer, or wait for it.
+//! For whom this thread is encoding a message just now. A message's `Serialize` is the user's code
+//! and may send messages itself; not over the link for which it is being encoded, though: the inner
+//! one would come before the outer, or wait for it.
 //!
-//! A link, a server and a [`Local`](crate::Local) are told apart by their addresses, which stay what they
-//! are as long as they are borrowed for sending.
+//! A link, a server and a [`Local`](crate::Local) are told apart by their addresses, which stay
+//! what they are as long as they are borrowed for sending.
 
 use std::cell::Cell;
 
@@ -45,7 +45,8 @@ impl Drop for Encoding {
     }
 }
 
-/// Is this thread encoding a message for one of whom this is true, so that it must not begin another?
+/// Is this thread encoding a message for one of whom this is true, so that it must not begin
+/// another?
 #[inline]
 pub(crate) fn is_for(whom: impl Fn(usize) -> bool) -> bool {
     DEPTH.get() != 0 && is_inside(whom)

@@ -2,13 +2,13 @@
 //!
 //! Two manners of sending, one for each lane:
 //! - *blocking*: the sender waits for room up to its deadline (a client's messages);
-//! - *queueing*: the sender never waits; what does not fit stands in a private queue of bounded size
-//!   until the peer reads (everything that a listener sends).
+//! - *queueing*: the sender never waits; what does not fit stands in a private queue of bounded
+//!   size until the peer reads (everything that a listener sends).
 //!
-//! A message is encoded once, and not under the lock ([`encoding`]): a small one in private memory, a
-//! larger one in the ring, or in a buffer from which it goes through the ring in fragments, with no other
-//! message of the lane in between. Who writes more than a small frame takes the [`turn`]; the lock is
-//! held for moments only.
+//! A message is encoded once, and not under the lock ([`encoding`]): a small one in private memory,
+//! a larger one in the ring, or in a buffer from which it goes through the ring in fragments, with
+//! no other message of the lane in between. Who writes more than a small frame takes the [`turn`];
+//! the lock is held for moments only.
 
 mod encoding;
 mod fragments;
@@ -183,8 +183,8 @@ impl Outbound {
         }
     }
 
-    /// Puts a small frame into the ring, if nobody is before it and there is room. What else may keep it
-    /// back is found again by who then queues it, or waits.
+    /// Puts a small frame into the ring, if nobody is before it and there is room. What else may
+    /// keep it back is found again by who then queues it, or waits.
     #[inline]
     fn send_small(
         &self,
@@ -252,8 +252,8 @@ impl Outbound {
         Some(self.lock_contended())
     }
 
-    /// After some fruitless tries the lock itself: whoever has it may be kept from running by those who
-    /// try again and again.
+    /// After some fruitless tries the lock itself: whoever has it may be kept from running by those
+    /// who try again and again.
     #[cold]
     fn lock_after_tries(&self) -> Option<MutexGuard<'_, State>> {
         const TRIES: u32 = 64;
@@ -273,7 +273,8 @@ impl Outbound {
         state
     }
 
-    /// Lets those have the lock who want it, for who may come again and again: the lock is not fair.
+    /// Lets those have the lock who want it, for who may come again and again: the lock is not
+    /// fair.
     fn let_others(&self) {
         if !cfg!(loom) && self.contending.load(Ordering::Relaxed) != 0 {
             thread::yield_now();
@@ -288,7 +289,8 @@ impl Outbound {
         }
     }
 
-    /// The consumer looks at the next frame's line; asked for now, it is here when the frame is made.
+    /// The consumer looks at the next frame's line; asked for now, it is here when the frame is
+    /// made.
     #[inline]
     fn ask_for_next(&self) {
         if !cfg!(loom) {
@@ -302,7 +304,8 @@ impl Outbound {
         bytes
     }
 
-    /// Keeps a buffer for the next message that needs one, if it is larger than the one that is kept.
+    /// Keeps a buffer for the next message that needs one, if it is larger than the one that is
+    /// kept.
     fn keep_scratch(&self, mut bytes: Vec<u8>) {
         bytes.clear();
         bytes.shrink_to(KEPT_BUFFER);

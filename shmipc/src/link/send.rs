@@ -28,7 +28,8 @@ impl Link {
         self.flush_some() == Flushed::All
     }
 
-    /// The same for who can tell whether anything waits for room, or was only left for the next time.
+    /// The same for who can tell whether anything waits for room, or was only left for the next
+    /// time.
     #[inline]
     pub(crate) fn flush_some(&self) -> Flushed {
         match (self.messages.flush(self), self.replies.flush(self)) {
@@ -61,8 +62,8 @@ impl Link {
         }
     }
 
-    /// Sends notices, and looks whether the server sleeps only now and then. For a client. Gives how
-    /// many were sent, with the error that kept the next one back.
+    /// Sends notices, and looks whether the server sleeps only now and then. For a client. Gives
+    /// how many were sent, with the error that kept the next one back.
     pub(crate) fn notify_all<T: Serialize + ?Sized>(
         &self,
         messages: impl IntoIterator<Item = impl Borrow<T>>,
@@ -78,8 +79,8 @@ impl Link {
             }
         }
         let mut untold = Untold(self, 0);
-        // The iterator is the user's code: nothing is locked while it runs, and if it panics, what was
-        // sent before is told.
+        // The iterator is the user's code: nothing is locked while it runs, and if it panics, what
+        // was sent before is told.
         for message in messages {
             if let Err(error) = self.check_open(timeout) {
                 return (untold.1, Err(error));
@@ -180,14 +181,15 @@ impl Link {
         recalled
     }
 
-    /// Did a request run whose link ended? The ring tells, once the other side is certain to take no
-    /// more: its process is dead, or it said goodbye.
+    /// Did a request run whose link ended? The ring tells, once the other side is certain to take
+    /// no more: its process is dead, or it said goodbye.
     ///
     /// The consumer publishes its position, fences, and drops what it took if its side was closed
-    /// ([`is_closed_here`](Self::is_closed_here)); closing sets that, fences, and then says goodbye.
-    /// Here the goodbye is seen, a fence, then the position is read. If that position does not cover
-    /// the request, the consumer's fence comes after this one, hence after the closing one, and it
-    /// drops the request. Where only *this* side ended the link, the other may still take it.
+    /// ([`is_closed_here`](Self::is_closed_here)); closing sets that, fences, and then says
+    /// goodbye. Here the goodbye is seen, a fence, then the position is read. If that position
+    /// does not cover the request, the consumer's fence comes after this one, hence after the
+    /// closing one, and it drops the request. Where only *this* side ended the link, the other
+    /// may still take it.
     fn outcome_after_end(&self, sent: Sent, call_id: u32) -> Outcome {
         let end = match sent {
             Sent::At(end) => Some(end),
@@ -246,8 +248,8 @@ impl Link {
         }
     }
 
-    /// Does an encoding on this thread ([`nesting`]) go over this link: for it alone, or for all of its
-    /// server's?
+    /// Does an encoding on this thread ([`nesting`]) go over this link: for it alone, or for all of
+    /// its server's?
     pub(crate) fn is_meant_by(&self, whom: usize) -> bool {
         whom == nesting::address(self)
             || matches!(&self.attention, Attention::Local(registry, _)

@@ -1,9 +1,9 @@
 //! A server's thread closes a link while its listener takes a request: what the caller is told was
 //! not started did not run, and it is told.
 //!
-//! The fences of closing and of the look at the end cannot be refuted here one by one, nor both: the
-//! caller's announcement between its look at the goodbye and its look at the position is a third, and
-//! one of them is enough.
+//! The fences of closing and of the look at the end cannot be refuted here one by one, nor both:
+//! the caller's announcement between its look at the goodbye and its look at the position is a
+//! third, and one of them is enough.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! A client's call and the server's listener, as they are: the request wakes the listener through the
-//! lane's announcement, the ready bits and the registry's bell; the reply wakes the caller.
+//! A client's call and the server's listener, as they are: the request wakes the listener through
+//! the lane's announcement, the ready bits and the registry's bell; the reply wakes the caller.
 
 use loom::thread;
 

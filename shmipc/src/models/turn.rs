@@ -1,5 +1,5 @@
-//! Turns at writing to one lane: threads that wait in line for one who makes a frame in the ring, and
-//! messages that are queued meanwhile.
+//! Turns at writing to one lane: threads that wait in line for one who makes a frame in the ring,
+//! and messages that are queued meanwhile.
 
 use std::sync::Arc;
 

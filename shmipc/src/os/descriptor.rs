@@ -1,12 +1,13 @@
-//! Descriptors that stand in for others: for who will need one more, and for a forked child, which must
-//! not keep its parent's.
+//! Descriptors that stand in for others: for who will need one more, and for a forked child, which
+//! must not keep its parent's.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 
-/// A descriptor with which nothing can be done. One of the calls that are allowed in a forked child.
+/// A descriptor with which nothing can be done. One of the calls that are allowed in a forked
+/// child.
 pub(crate) fn spare_descriptor() -> io::Result<OwnedFd> {
     // SAFETY: the path is a C string.
     let spare = unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
@@ -38,8 +39,8 @@ pub(crate) unsafe fn put_in_place_of(spare: Option<&OwnedFd>, file: RawFd) {
             // SAFETY: an open descriptor, and a number that is the caller's.
             unsafe { libc::dup3(spare.as_raw_fd(), file, libc::O_CLOEXEC) };
         }
-        // Where the system has no file left at all the number stays free: the owner closes nothing, or
-        // what the child opens under it later, which then is an error of the child's.
+        // Where the system has no file left at all the number stays free: the owner closes nothing,
+        // or what the child opens under it later, which then is an error of the child's.
         Err(_) => {}
     }
 }

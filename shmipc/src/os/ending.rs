@@ -1,6 +1,6 @@
-//! Processes past their last instruction. The kernel lets go of a dead process's locks, and tells its end
-//! by a pidfd, only when its memory is freed and its core is written: seconds later for gibibytes. What
-//! its threads do is seen at once.
+//! Processes past their last instruction. The kernel lets go of a dead process's locks, and tells
+//! its end by a pidfd, only when its memory is freed and its core is written: seconds later for
+//! gibibytes. What its threads do is seen at once.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use nix::libc;
 
 /// A thread that is in its exit (`PF_EXITING`), waits there for a core to be written
-/// (`PF_POSTCOREDUMP`), or writes it (`PF_DUMPCORE`): it never runs the program again. The bits mean this,
-/// or nothing, in all kernels that have pidfds.
+/// (`PF_POSTCOREDUMP`), or writes it (`PF_DUMPCORE`): it never runs the program again. The bits
+/// mean this, or nothing, in all kernels that have pidfds.
 const ENDING: u64 = 0x4 | 0x8 | 0x200;
 
 /// A descriptor that becomes readable when the process ends.
@@ -26,31 +26,32 @@ pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Will the process certainly never run another instruction of its program? `false` also where the system
-/// does not tell. What it wrote before is visible afterwards.
+/// Will the process certainly never run another instruction of its program? `false` also where the
+/// system does not tell. What it wrote before is visible afterwards.
 pub(crate) fn is_ending(pidfd: &OwnedFd) -> bool {
     let Some(pid) = pid_in_proc(pidfd) else { return false };
-    // A thread could have been started, and its starter have ended, while the list was read. If no other
-    // is listed now, none of those that are could start one.
+    // A thread could have been started, and its starter have ended, while the list was read. If no
+    // other is listed now, none of those that are could start one.
     let Some(first) = ending_threads(pid) else { return false };
     let Some(second) = ending_threads(pid) else { return false };
     let is_ending = second.iter().all(|thread| first.contains(thread)) && !second.is_empty();
-    // SYNC(death): the other end is the kernel's. Its threads' last stores came before the locks that they took on their way out, and
-    // those before what `/proc` told; what is looked at next comes after.
+    // SYNC(death): the other end is the kernel's. Its threads' last stores came before the locks
+    // that they took on their way out, and those before what `/proc` told; what is looked at
+    // next comes after.
     crate::sync::fence(crate::sync::Ordering::SeqCst);
     is_ending
 }
 
-/// The process's number where `/proc` is mounted: that may be another pid namespace's. `None`: it is
-/// gone, or has none there.
+/// The process's number where `/proc` is mounted: that may be another pid namespace's. `None`: it
+/// is gone, or has none there.
 fn pid_in_proc(pidfd: &OwnedFd) -> Option<u32> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
     line.trim().parse().ok().filter(|pid| *pid > 0)
 }
 
-/// The threads of a process, if all of them are ending. `None` also where one went meanwhile: the kernel ends
-/// its list at such a one, and who stands behind it is not told.
+/// The threads of a process, if all of them are ending. `None` also where one went meanwhile: the
+/// kernel ends its list at such a one, and who stands behind it is not told.
 fn ending_threads(pid: u32) -> Option<Vec<u32>> {
     let mut threads = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()? {

@@ -1,5 +1,5 @@
-//! Shared files: opened by name, looked at, reserved, given to others. Nobody here waits for anybody, and
-//! what is looked at is what was opened.
+//! Shared files: opened by name, looked at, reserved, given to others. Nobody here waits for
+//! anybody, and what is looked at is what was opened.
 
 use std::io;
 use std::mem::ManuallyDrop;
@@ -98,8 +98,8 @@ pub(crate) fn file_facts(file: &OwnedFd) -> io::Result<FileFacts> {
     })
 }
 
-/// What the kernel tells of a shared memory object's name without opening what it leads to: device and inode,
-/// and the owner. `NotFound`: no such name.
+/// What the kernel tells of a shared memory object's name without opening what it leads to: device
+/// and inode, and the owner. `NotFound`: no such name.
 pub(crate) fn named_facts(name: &str) -> io::Result<NamedFacts> {
     // On the stack: a server's listener asks once a second, and allocates nothing.
     let mut path = [0; SHM_DIRECTORY.len() + 1 + LONGEST_NAME];
@@ -121,8 +121,8 @@ pub(crate) fn named_facts(name: &str) -> io::Result<NamedFacts> {
     })
 }
 
-/// Reads all of `bytes` from a place in a file. Closes nothing: that would take this process's signature
-/// ([`super::lock::sign_byte`]) from the file.
+/// Reads all of `bytes` from a place in a file. Closes nothing: that would take this process's
+/// signature ([`super::lock::sign_byte`]) from the file.
 pub(crate) fn read_at(file: &OwnedFd, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     // SAFETY: the descriptor is open as long as `file` is borrowed, and is not closed here.
     let file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(file.as_raw_fd()) });
@@ -154,7 +154,8 @@ pub(crate) fn reserve(file: &OwnedFd, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Does the file system tell how much room it has? One of memory that was given no limit tells nothing.
+/// Does the file system tell how much room it has? One of memory that was given no limit tells
+/// nothing.
 fn has_a_limit(file: &OwnedFd) -> bool {
     nix::sys::statvfs::fstatvfs(file).is_ok_and(|stat| stat.blocks() > 0)
 }

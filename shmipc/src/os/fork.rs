@@ -1,6 +1,7 @@
 //! What a forked child must not keep of its parent's links. A child inherits descriptors and shared
-//! pages: with the descriptors the locks that say "I live" ([`crate::os::liveness`]), so that a parent
-//! could die unnoticed while its child lives; with the pages the means to say its parent's goodbye.
+//! pages: with the descriptors the locks that say "I live" ([`crate::os::liveness`]), so that a
+//! parent could die unnoticed while its child lives; with the pages the means to say its parent's
+//! goodbye.
 //!
 //! So the child's side of `fork` takes both away, before anything else runs in it: in the place of
 //! each descriptor that holds locks stands one that holds none, and in the place of each segment's
@@ -8,12 +9,12 @@
 //! servers reaches anybody, and [`is_inherited`] refuses it with an error of its own: one relaxed
 //! load for each message.
 //!
-//! A child that is not made by the C library's `fork` (`_Fork`, `clone`) is seen by a word in a page
-//! that the kernel wipes in any child. It gets the same as soon as it uses anything of this library;
-//! until then it holds its parent's locks, and its parent's death is told by the parent's pid alone. A
-//! child that executes another program at once (`posix_spawn`, `vfork`) needs none of it: the
-//! descriptors close with it, and its parent's pages are not its own. One that shares its parent's
-//! memory is no child in this sense, but a thread.
+//! A child that is not made by the C library's `fork` (`_Fork`, `clone`) is seen by a word in a
+//! page that the kernel wipes in any child. It gets the same as soon as it uses anything of this
+//! library; until then it holds its parent's locks, and its parent's death is told by the parent's
+//! pid alone. A child that executes another program at once (`posix_spawn`, `vfork`) needs none of
+//! it: the descriptors close with it, and its parent's pages are not its own. One that shares its
+//! parent's memory is no child in this sense, but a thread.
 
 use std::cell::UnsafeCell;
 use std::io;
@@ -49,8 +50,8 @@ struct Held {
     length: usize,
 }
 
-/// Makes of a child what `fork` would have made of it, as far as its parent's threads left the locks
-/// free. `false`: it cannot be done.
+/// Makes of a child what `fork` would have made of it, as far as its parent's threads left the
+/// locks free. `false`: it cannot be done.
 #[cold]
 fn prepare() -> bool {
     let taken = word().compare_exchange(WIPED, PREPARING, Ordering::Acquire, Ordering::Acquire);
@@ -120,7 +121,8 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // A child that was not prepared must not wait for a lock that a thread of its parent may hold.
+        // A child that was not prepared must not wait for a lock that a thread of its parent may
+        // hold.
         let mut held = (!is_unprepared()).then(lock);
         if let Some(held) = held.as_mut() {
             held.retain(|entry| entry.file != self.file.as_raw_fd());
@@ -131,9 +133,9 @@ impl Drop for Kept {
     }
 }
 
-/// Runs `examine`, which opens and closes the file of this identity, unless this process has it open already:
-/// then closing another descriptor of it would take the process's signature away. Nobody of this process
-/// opens segments meanwhile, so `examine` must not wait for anybody.
+/// Runs `examine`, which opens and closes the file of this identity, unless this process has it
+/// open already: then closing another descriptor of it would take the process's signature away.
+/// Nobody of this process opens segments meanwhile, so `examine` must not wait for anybody.
 pub(crate) fn unless_held(identity: (u64, u64), examine: impl FnOnce()) {
     let held = lock();
     if !held.iter().any(|entry| entry.identity == identity) {
@@ -179,8 +181,8 @@ type Locks = (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>);
 struct Taken(UnsafeCell<Option<Locks>>);
 
 // SAFETY: only touched by the thread that forks, between `before` and the handler that follows on
-// either side, while it holds the locks (no two forks are there at the same time), or where it is the
-// only thread.
+// either side, while it holds the locks (no two forks are there at the same time), or where it is
+// the only thread.
 unsafe impl Sync for Taken {}
 
 static TAKEN: Taken = Taken(UnsafeCell::new(None));
@@ -218,8 +220,8 @@ fn let_go(locks: Option<Locks>) {
     let Some((mut held, mut watcher)) = locks else { return };
     let spare = spare_descriptor().ok();
     for entry in held.iter() {
-        // SAFETY: open, as who closes it takes it from the list under the same lock (`Kept::drop`); what
-        // it led to is the parent's (`is_inherited`).
+        // SAFETY: open, as who closes it takes it from the list under the same lock (`Kept::drop`);
+        // what it led to is the parent's (`is_inherited`).
         unsafe { put_in_place_of(spare.as_ref(), entry.file) };
         // SAFETY: the entry's segment is mapped there (`Kept::open`; it is unlisted before it is
         // unmapped), it was shared memory, all of it atomics or checked bytes, so that zeros are as

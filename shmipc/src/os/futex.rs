@@ -71,9 +71,9 @@ struct WideTime {
     nanoseconds: i64,
 }
 
-/// As [`futex_wait`], and also no longer than a word of this process, `own`, is `own_expected`. Where the
-/// kernel cannot do that (before Linux 5.16, or where a filter keeps it from us) rings of `own` are heard
-/// after the time-out.
+/// As [`futex_wait`], and also no longer than a word of this process, `own`, is `own_expected`.
+/// Where the kernel cannot do that (before Linux 5.16, or where a filter keeps it from us) rings of
+/// `own` are heard after the time-out.
 #[cfg(not(loom))]
 pub(crate) fn futex_wait_both(
     word: &AtomicU32,

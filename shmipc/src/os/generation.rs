@@ -1,13 +1,13 @@
-//! Which process of a line of forks this is. What remembers a generation belongs to the process that had
-//! it: in a child of that one it is inherited, and of no use. What a child does about it stands in
-//! [`super::fork`].
+//! Which process of a line of forks this is. What remembers a generation belongs to the process
+//! that had it: in a child of that one it is inherited, and of no use. What a child does about it
+//! stands in [`super::fork`].
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::sync::real::OnceLock;
 
-/// One more than the forks that lie between the first process and this one. It stands in the page below,
-/// and here where the system gives no such page.
+/// One more than the forks that lie between the first process and this one. It stands in the page
+/// below, and here where the system gives no such page.
 pub(super) static GENERATION: AtomicU32 = AtomicU32::new(1);
 /// Where it is read: a word that is [`WIPED`] in a child that nobody prepared.
 pub(super) static WORD: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const GENERATION).cast_mut());
@@ -45,14 +45,14 @@ fn found_inherited(now: u32) -> bool {
 
 #[inline]
 pub(super) fn word() -> &'static AtomicU32 {
-    // SYNC(fork-word): `arm` stores it. Relaxed: it is set before anything remembers a generation, and a
-    // thread that learns of that learns of this too.
+    // SYNC(fork-word): `arm` stores it. Relaxed: it is set before anything remembers a generation,
+    // and a thread that learns of that learns of this too.
     // SAFETY: points to `GENERATION`, or to a page that is never unmapped (`wiped_page`).
     unsafe { &*WORD.load(Ordering::Relaxed) }
 }
 
-/// Is this a child that was not made by the C library's `fork`, and that is not prepared? Then no lock of
-/// this module's may be waited for.
+/// Is this a child that was not made by the C library's `fork`, and that is not prepared? Then no
+/// lock of this module's may be waited for.
 pub(crate) fn is_unprepared() -> bool {
     matches!(generation(), WIPED | PREPARING | SPOILED)
 }

@@ -18,14 +18,14 @@ pub(crate) const LINK_SERVER_BYTE: i64 = 1;
 pub(crate) const CLIENT_PID_BYTE: i64 = 2;
 /// In a link: the byte that the server's process signed.
 pub(crate) const SERVER_PID_BYTE: i64 = 3;
-/// In both: the byte of who cleans up after a dead maker. It takes the maker's byte too, for a moment, and by
-/// this one others know that no maker lives.
+/// In both: the byte of who cleans up after a dead maker. It takes the maker's byte too, for a
+/// moment, and by this one others know that no maker lives.
 pub(crate) const CLEANER_BYTE: i64 = 8;
 /// In a registry: the byte of the first hand-over slot, held by the client that claimed it.
 pub(crate) const FIRST_SLOT_BYTE: i64 = 16;
 
-/// Where the locks on a segment's bytes are held: in an open file description. In models, where there
-/// is no kernel, in a table.
+/// Where the locks on a segment's bytes are held: in an open file description. In models, where
+/// there is no kernel, in a table.
 pub(crate) trait Locks {
     fn try_lock(&self, byte: i64) -> io::Result<bool>;
     fn unlock(&self, byte: i64) -> io::Result<()>;
@@ -71,8 +71,8 @@ pub(crate) fn release(file: &impl Locks, byte: i64) {
 }
 
 /// Has the kernel remember this process's pid for whoever asks [`signer`]. It forgets it when this
-/// process closes any descriptor of the file: so the last thing to do before the peer looks, and of no
-/// use as a sign of life.
+/// process closes any descriptor of the file: so the last thing to do before the peer looks, and of
+/// no use as a sign of life.
 pub(crate) fn sign(file: &impl Locks, byte: i64) {
     // Where it fails the peer does without: it trusts no pid and looks at the locks more often.
     drop(file.sign(byte));

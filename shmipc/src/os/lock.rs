@@ -1,5 +1,5 @@
-//! Locks on single bytes of a file, as the kernel keeps them: of an open file description, which end with
-//! it, however the process ends; and of a process, which tell who it is.
+//! Locks on single bytes of a file, as the kernel keeps them: of an open file description, which
+//! end with it, however the process ends; and of a process, which tell who it is.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -51,8 +51,8 @@ pub(crate) fn sign_byte(file: &OwnedFd, byte: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// The id of the process that signed a byte, as it is in this process's pid namespace. `None`: nobody
-/// did, it was this very process, or it has no id in this namespace.
+/// The id of the process that signed a byte, as it is in this process's pid namespace. `None`:
+/// nobody did, it was this very process, or it has no id in this namespace.
 pub(crate) fn byte_signer(file: &OwnedFd, byte: i64) -> Option<u32> {
     let mut range = byte_range(byte, libc::F_WRLCK);
     nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_GETLK(&mut range)).ok()?;

@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicU32;
 use nix::libc;
 use nix::sys::mman;
 
-/// Maps the first `length` bytes of a file, shared. It is the very file of this descriptor, whatever became of
-/// its name.
+/// Maps the first `length` bytes of a file, shared. It is the very file of this descriptor,
+/// whatever became of its name.
 pub(crate) fn map_shared(file: &OwnedFd, length: usize) -> io::Result<NonNull<u8>> {
     let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
     let protection = mman::ProtFlags::PROT_READ | mman::ProtFlags::PROT_WRITE;
@@ -43,8 +43,8 @@ pub(crate) unsafe fn replace_by_empty_pages(start: usize, length: usize) {
     unsafe { libc::mmap(place, length, protection, flags, -1, 0) };
 }
 
-/// A word in a page of its own that reads zero in every child that has memory of its own, however it was
-/// made. It lives as long as the program. `None` where the system cannot do that.
+/// A word in a page of its own that reads zero in every child that has memory of its own, however
+/// it was made. It lives as long as the program. `None` where the system cannot do that.
 pub(crate) fn wiped_page() -> Option<&'static AtomicU32> {
     const LENGTH: usize = size_of::<AtomicU32>();
     let protection = libc::PROT_READ | libc::PROT_WRITE;

@@ -13,8 +13,8 @@ use super::memory::{map_shared, unmap};
 pub(crate) enum Pages {
     /// Of one that this process made.
     Made(Shmem),
-    /// Of one that another made: mapped from the very descriptor that was checked, as its name may lead
-    /// somewhere else at any moment.
+    /// Of one that another made: mapped from the very descriptor that was checked, as its name may
+    /// lead somewhere else at any moment.
     Opened(Opened),
 }
 
@@ -59,8 +59,8 @@ impl Area for Pages {
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        // SAFETY: mapped by `Pages::map`, with this length; whoever uses the memory keeps the mapping alive
-        // (`Mapping`, which all of them share).
+        // SAFETY: mapped by `Pages::map`, with this length; whoever uses the memory keeps the
+        // mapping alive (`Mapping`, which all of them share).
         unsafe { unmap(self.start, self.length) };
     }
 }

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use nix::libc;
 
-/// Signals that an instruction raises in its own thread: blocked, they would end the process without a
-/// word.
+/// Signals that an instruction raises in its own thread: blocked, they would end the process
+/// without a word.
 const OWN: [libc::c_int; 7] = [
     libc::SIGSEGV,
     libc::SIGBUS,
@@ -45,8 +45,8 @@ impl SignalsBlocked {
             // SAFETY: filled above.
             unsafe { libc::sigdelset(set.as_mut_ptr(), signal) };
         }
-        // The whole mask, as this thread may have blocked those too. It cannot fail for a set that is
-        // there.
+        // The whole mask, as this thread may have blocked those too. It cannot fail for a set that
+        // is there.
         // SAFETY: filled above; the old one is not asked for.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut()) };
         Self { before: Some(before) }

@@ -1,17 +1,19 @@
-//! The library's own threads, all started here, so that none takes over what the thread that starts it
-//! happens to have: its signal mask, its scheduling policy, its processors.
+//! The library's own threads, all started here, so that none takes over what the thread that starts
+//! it happens to have: its signal mask, its scheduling policy, its processors.
 //!
 //! - **Signals** are blocked, from the first instruction on: the program's handlers run, and its
-//!   `sigwait`s wake, on its own threads. Not blocked are those that an instruction of the thread itself
-//!   raises, without which a crash could not be told, and `SIGPROF` is as it was, for profilers.
+//!   `sigwait`s wake, on its own threads. Not blocked are those that an instruction of the thread
+//!   itself raises, without which a crash could not be told, and `SIGPROF` is as it was, for
+//!   profilers.
 //! - **Policy**: `SCHED_OTHER`, whatever the starting thread has.
 //! - **Processors**: those of the process's first thread where the user's handlers run, so that who
-//!   confines a whole program (`taskset`, `CPUAffinity=`) confines them too, and who pins a thread of
-//!   its own pins that one alone. The others run for microseconds, when somebody else died: anywhere.
+//!   confines a whole program (`taskset`, `CPUAffinity=`) confines them too, and who pins a thread
+//!   of its own pins that one alone. The others run for microseconds, when somebody else died:
+//!   anywhere.
 //!
-//! The starting thread sets the last two itself and the new one waits for it: a thread that inherits a
-//! real-time policy and a busy processor might never get to do it. Nice values cannot be reset without
-//! rights and stay. The user's hook comes after all that and may choose otherwise.
+//! The starting thread sets the last two itself and the new one waits for it: a thread that
+//! inherits a real-time policy and a busy processor might never get to do it. Nice values cannot be
+//! reset without rights and stay. The user's hook comes after all that and may choose otherwise.
 
 use std::fmt;
 use std::io;
@@ -21,8 +23,8 @@ use std::thread::{Builder, JoinHandle};
 use super::scheduling::{SignalsBlocked, reset_scheduling};
 use crate::panics;
 
-/// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels of
-/// values that have 16 KiB each, unoptimised.
+/// Stack of the threads that decode and handle, of which only what is used takes memory: 256 levels
+/// of values that have 16 KiB each, unoptimised.
 pub(crate) const LISTENER_STACK: usize = 32 << 20;
 
 /// A thread's purpose.
@@ -81,9 +83,9 @@ impl fmt::Debug for Hook {
     }
 }
 
-/// Starts a thread. The hook of one that runs handlers has run when this returns, and if it panicked that
-/// is the error; of the others, which are started while others wait, a hook's panic is printed by the
-/// panic hook and they go on.
+/// Starts a thread. The hook of one that runs handlers has run when this returns, and if it
+/// panicked that is the error; of the others, which are started while others wait, a hook's panic
+/// is printed by the panic hook and they go on.
 pub(crate) fn spawn(
     purpose: Purpose,
     hook: Option<Hook>,

@@ -20,9 +20,9 @@ pub(crate) const BLIND_SLICE: Duration = Duration::from_millis(80);
 pub(crate) const LEAST_SLEEP: Duration = Duration::from_millis(1);
 
 /// The spin budget where the user chose none: zero on a single processor, where spinning only keeps
-/// the other side from running. What counts is the machine and not this process's share of it: pinned
-/// to one processor it may well wait for a peer on another. Where both are on the same one, a link
-/// does not spin either (`Link::spin_budget`).
+/// the other side from running. What counts is the machine and not this process's share of it:
+/// pinned to one processor it may well wait for a peer on another. Where both are on the same one,
+/// a link does not spin either (`Link::spin_budget`).
 pub(crate) fn default_spin() -> Duration {
     if super::machine::processors() > 1 { DEFAULT_SPIN } else { Duration::ZERO }
 }
@@ -64,9 +64,9 @@ impl Deadline {
 
 /// Spins until `ready` gives something, the budget is used up, or the deadline passes.
 ///
-/// There is a pause before each look, also before the first ones: a look takes the line away from who is
-/// about to write to it, and looks without pauses made round trips slower, not faster. The clock is
-/// first read after so many looks that an answer which is under way has come.
+/// There is a pause before each look, also before the first ones: a look takes the line away from
+/// who is about to write to it, and looks without pauses made round trips slower, not faster. The
+/// clock is first read after so many looks that an answer which is under way has come.
 #[inline]
 pub(crate) fn spin<T>(
     budget: Duration,

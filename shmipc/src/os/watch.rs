@@ -1,7 +1,7 @@
 //! Deaths as the kernel tells them: one thread for the whole process sleeps until a watched process
-//! ends, and then wakes this process's side of the link. Only a hint that shortens the notice: whether
-//! the peer is dead is asked of the lock ([`crate::os::liveness`]). So a wrong pid (the peer's own word,
-//! or of another pid namespace) costs a wake-up at most.
+//! ends, and then wakes this process's side of the link. Only a hint that shortens the notice:
+//! whether the peer is dead is asked of the lock ([`crate::os::liveness`]). So a wrong pid (the
+//! peer's own word, or of another pid namespace) costs a wake-up at most.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, PoisonError, TryLockError};
@@ -48,8 +48,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Calls `wake` once when process `pid` ends, or cannot be watched any more: with `true` if the kernel
-    /// says that it ended. `None` where the kernel does not tell (no such
+    /// Calls `wake` once when process `pid` ends, or cannot be watched any more: with `true` if the
+    /// kernel says that it ended. `None` where the kernel does not tell (no such
     /// process in this pid namespace, no more descriptors).
     pub(crate) fn start(
         pid: u32,
@@ -71,8 +71,8 @@ impl Watch {
         Some(Self { key, pidfd })
     }
 
-    /// Is the process past its last instruction, though the kernel may not have told its end yet? Some
-    /// ten microseconds: for who has waited in vain.
+    /// Is the process past its last instruction, though the kernel may not have told its end yet?
+    /// Some ten microseconds: for who has waited in vain.
     pub(crate) fn is_ending(&self) -> bool {
         ending::is_ending(&self.pidfd)
     }
@@ -96,7 +96,8 @@ impl Drop for Watch {
 
 impl Watcher {
     /// For a forked child, which has the list and not the thread. Nothing is dropped: what the
-    /// entries lead to may be in the middle of a change that another thread of the parent was making.
+    /// entries lead to may be in the middle of a change that another thread of the parent was
+    /// making.
     pub(crate) fn forget_all(&mut self) {
         let pidfds = self.watched.iter().map(|watched| watched.pidfd.as_raw_fd());
         let changed = self.changed.iter().map(|changed| changed.as_raw_fd());
@@ -161,8 +162,8 @@ fn run(changed: &EventFd) {
     }
 }
 
-/// Sleeps until the list changed or processes ended; gives the keys of those, and whether that is what
-/// their descriptors say.
+/// Sleeps until the list changed or processes ended; gives the keys of those, and whether that is
+/// what their descriptors say.
 fn wait(changed: &EventFd, pidfds: &[(u64, Arc<OwnedFd>)]) -> Vec<(u64, bool)> {
     let mut fds = vec![PollFd::new(changed.as_fd(), PollFlags::POLLIN)];
     fds.extend(pidfds.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));

@@ -1,8 +1,8 @@
 //! Private memory for what comes out of a ring, kept from message to message.
 //!
-//! A message begins with its variant's number (4 bytes), and a field that borrows with its length (8
-//! bytes): its bytes begin 12 bytes behind the message's start. Both buffers put that place at a multiple
-//! of [`ALIGNMENT`]; the derive's docs promise it.
+//! A message begins with its variant's number (4 bytes), and a field that borrows with its length
+//! (8 bytes): its bytes begin 12 bytes behind the message's start. Both buffers put that place at a
+//! multiple of [`ALIGNMENT`]; the derive's docs promise it.
 
 use crate::ring::foreign::Place;
 use crate::ring::frame::{FRAME_ALIGNMENT, HEADER_LENGTH};
@@ -18,8 +18,8 @@ const SPARE: usize = 4 << 10;
 /// Copies of so many bytes and more are steered clear of pages' offsets that are almost the same.
 const LARGE: usize = 2 << 10;
 
-/// A frame in private memory: header and payload in one piece, in whole lines, so that small ones are
-/// copied in one piece.
+/// A frame in private memory: header and payload in one piece, in whole lines, so that small ones
+/// are copied in one piece.
 #[derive(Default)]
 pub(crate) struct FrameBuffer {
     room: Vec<u8>,
@@ -48,8 +48,8 @@ impl FrameBuffer {
         &mut self.room[self.start..self.start + needed]
     }
 
-    /// A line, if the target would lie in its page a few bytes behind where the source lies in its own:
-    /// such copies take many times as long on processors that take one for the other.
+    /// A line, if the target would lie in its page a few bytes behind where the source lies in its
+    /// own: such copies take many times as long on processors that take one for the other.
     fn detour(&self, source: Place) -> usize {
         let target = self.room.as_ptr().addr().wrapping_add(self.first);
         let apart = target.wrapping_sub(source.addr()) % SPARE;
@@ -106,8 +106,8 @@ impl Assembly {
         self.align();
         let end = self.bytes.len();
         fill(self.bytes.spare_capacity_mut().as_mut_ptr().cast());
-        // SAFETY: `align` used up less than [`ALIGNMENT`] of what was reserved, and `fill` wrote the
-        // rest (contract); the bytes up to `end` were initialised before.
+        // SAFETY: `align` used up less than [`ALIGNMENT`] of what was reserved, and `fill` wrote
+        // the rest (contract); the bytes up to `end` were initialised before.
         unsafe { self.bytes.set_len(end + length) };
         &self.bytes[end..]
     }
@@ -150,7 +150,8 @@ impl Assembly {
 mod tests {
     use super::*;
 
-    /// Allocators that align by 16 anyway never move what was assembled; the code must not trust that.
+    /// Allocators that align by 16 anyway never move what was assembled; the code must not trust
+    /// that.
     #[test]
     fn pieces_that_moved_are_aligned_again() {
         let mut assembly = Assembly::default();

@@ -102,8 +102,8 @@ impl Consumer {
     ) -> Result<(), Violation> {
         let length = peeked.header.length as usize;
         let source = self.lane.payload_address(peeked.position);
-        // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `append` made
-        // room at `target`.
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data; `append`
+        // made room at `target`.
         let copy = |target| unsafe { source.read(target, length) };
         // SAFETY: all `length` bytes are copied.
         let payload = unsafe { assembly.append(length, copy) };
@@ -151,8 +151,8 @@ impl Consumer {
         }
     }
 
-    /// The same once an eighth of the ring has been taken, so that the producer's look at the position
-    /// finds much at a time.
+    /// The same once an eighth of the ring has been taken, so that the producer's look at the
+    /// position finds much at a time.
     #[inline]
     pub(crate) fn publish_in_batches(&mut self) {
         if self.head - self.published >= self.lane.capacity() / 8 {
@@ -224,8 +224,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Copies all lines of the frame to `target`, which is as long as they are: header, payload and what
-    /// stands behind it.
+    /// Copies all lines of the frame to `target`, which is as long as they are: header, payload and
+    /// what stands behind it.
     #[inline]
     fn copy_lines(&self, peeked: &Peeked, target: &mut [u8]) {
         let length = frame_length(u64::from(peeked.header.length)) as usize;
@@ -236,10 +236,11 @@ impl Consumer {
             unsafe { source.read_line(target.as_mut_ptr()) };
             return;
         }
-        // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked` is
-        // private and unchanged since); `take` made `target` as long as they are, and private, so the
-        // two do not overlap. The producer's process may write meanwhile: the copy may then be torn,
-        // which the checksum finds, where there is one; either way they are private bytes from here on.
+        // SAFETY: `read_header` checked that all lines of the frame lie inside the data (`peeked`
+        // is private and unchanged since); `take` made `target` as long as they are, and
+        // private, so the two do not overlap. The producer's process may write meanwhile:
+        // the copy may then be torn, which the checksum finds, where there is one; either
+        // way they are private bytes from here on.
         unsafe { source.read(target.as_mut_ptr(), target.len()) };
     }
 

@@ -1,18 +1,20 @@
-//! Foreign memory: bytes that another process may write at any moment, whatever it was agreed to do.
-//! This is the one place that touches such bytes. (Words of it that are atomics, which is everything
-//! in a segment but the rings' payloads and the schema, are loaded and stored as such wherever they
-//! are needed: an atomic load is one load, its value is private from then on.)
+//! Foreign memory: bytes that another process may write at any moment, whatever it was agreed to
+//! do. This is the one place that touches such bytes. (Words of it that are atomics, which is
+//! everything in a segment but the rings' payloads and the schema, are loaded and stored as such
+//! wherever they are needed: an atomic load is one load, its value is private from then on.)
 //!
 //! # Read once
 //! What was read is checked and then used, so it must not be read a second time between the two. A
-//! plain copy does not promise that. To the compiler memory that nobody in this program writes stays
-//! as it is, so it may take a later use of the copy from the original again; and it does, where it can
-//! see the copy and its use together (`tests/foreign` has the case). So bytes leave foreign memory in
-//! two ways only, both of which the compiler cannot look into and must therefore take as they come:
+//! plain copy does not promise that. To the compiler memory that nobody in this program writes
+//! stays as it is, so it may take a later use of the copy from the original again; and it does,
+//! where it can see the copy and its use together (`tests/foreign` has the case). So bytes leave
+//! foreign memory in two ways only, both of which the compiler cannot look into and must therefore
+//! take as they come:
 //!
-//! - [`Place::read`] calls the C library's `memcpy` through a pointer that is itself read as volatile,
-//!   so it is a call of an unknown function. What that does with the memory is none of Rust's accesses:
-//!   it may be told as a relaxed atomic load of each byte, in any order, which is what the machine does.
+//! - [`Place::read`] calls the C library's `memcpy` through a pointer that is itself read as
+//!   volatile, so it is a call of an unknown function. What that does with the memory is none of
+//!   Rust's accesses: it may be told as a relaxed atomic load of each byte, in any order, which is
+//!   what the machine does.
 //! - [`Place::read_line`], for the one line that a small frame is: where the target is x86-64, four
 //!   loads and four stores in assembly, for the same reason; elsewhere eight relaxed atomic loads.
 //!
@@ -21,21 +23,23 @@
 //! change.
 //!
 //! # Why not otherwise
-//! - `ptr::read_volatile` is read once, but a race is as much of a fault in it as in a plain read where
-//!   the memory belongs to the program, and it goes by words: large payloads at a fraction of the speed.
-//! - Atomic loads of words alone: the same speed; and the hash of a line that was stored by words waits
-//!   for each of them.
-//! - A plain copy and an empty `asm!` behind it is enough for the compiler of today (a load that races
-//!   gives an unspecified value there, and is no fault), not for the language.
-//! - A copy that is atomic byte by byte is what is meant; the language does not have it yet (RFC 3301).
+//! - `ptr::read_volatile` is read once, but a race is as much of a fault in it as in a plain read
+//!   where the memory belongs to the program, and it goes by words: large payloads at a fraction of
+//!   the speed.
+//! - Atomic loads of words alone: the same speed; and the hash of a line that was stored by words
+//!   waits for each of them.
+//! - A plain copy and an empty `asm!` behind it is enough for the compiler of today (a load that
+//!   races gives an unspecified value there, and is no fault), not for the language.
+//! - A copy that is atomic byte by byte is what is meant; the language does not have it yet (RFC
+//!   3301).
 //!
-//! The kernel's `copy_from_user` and the monitors of virtual machines do the same: a copy behind the
-//! compiler's back, checks on the copy.
+//! The kernel's `copy_from_user` and the monitors of virtual machines do the same: a copy behind
+//! the compiler's back, checks on the copy.
 //!
 //! # Writing
-//! [`Place::write`] is a plain copy. Nothing that this process does depends on what is there afterwards:
-//! it is never read back but by the ways above. The reader is another process, which takes the bytes as
-//! memory has them.
+//! [`Place::write`] is a plain copy. Nothing that this process does depends on what is there
+//! afterwards: it is never read back but by the ways above. The reader is another process, which
+//! takes the bytes as memory has them.
 //!
 //! In models the bytes are words of `loom`'s, so that the checker sees every access to them.
 
@@ -116,8 +120,8 @@ mod raw {
         /// Copies bytes from here to private memory, once.
         ///
         /// # Safety
-        /// `length` bytes of the memory follow, nobody else in this process writes them, and `target`
-        /// leads to as many private ones that may be written.
+        /// `length` bytes of the memory follow, nobody else in this process writes them, and
+        /// `target` leads to as many private ones that may be written.
         #[inline]
         pub(crate) unsafe fn read(self, target: *mut u8, length: usize) {
             // SAFETY: a static, always there.

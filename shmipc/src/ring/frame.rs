@@ -9,15 +9,16 @@
 //! 12  u32  call id; 0 where nobody waits for an answer
 //! ```
 //!
-//! All little-endian. A pad's checksum covers its header alone: its payload is whatever stood there.
+//! All little-endian. A pad's checksum covers its header alone: its payload is whatever stood
+//! there.
 //!
-//! A header is two words of eight bytes. The second is never zero in a frame, as its kind is not: in a
-//! ring it is stored last and says that the frame is there.
+//! A header is two words of eight bytes. The second is never zero in a frame, as its kind is not:
+//! in a ring it is stored last and says that the frame is there.
 
 /// Bytes in a header.
 pub(crate) const HEADER_LENGTH: usize = 16;
-/// Frames start at multiples of this many bytes: a line of the cache, so that header and payload of a
-/// small message pass from one processor to the other in one piece, and no line holds two frames.
+/// Frames start at multiples of this many bytes: a line of the cache, so that header and payload of
+/// a small message pass from one processor to the other in one piece, and no line holds two frames.
 pub(crate) const FRAME_ALIGNMENT: usize = 64;
 
 /// What a frame is. Zero is no kind, so that untouched memory is no frame.
@@ -133,8 +134,9 @@ pub(crate) enum FrameError {
 }
 
 impl Header {
-    /// The header's two words as they stand in memory, with `checksum` in its place. Made in registers:
-    /// bytes that are stored one by one and loaded as words cost more than all the rest.
+    /// The header's two words as they stand in memory, with `checksum` in its place. Made in
+    /// registers: bytes that are stored one by one and loaded as words cost more than all the
+    /// rest.
     #[inline]
     pub(crate) fn to_words(self, checksum: u32) -> [u64; 2] {
         let first = u64::from(self.length) | u64::from(checksum) << 32;

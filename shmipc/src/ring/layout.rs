@@ -10,9 +10,9 @@
 //! The flags have lines of their own because each message reads one and hardly any writes one: the
 //! line stays shared in both caches.
 //!
-//! There is no `tail`: that a frame is there stands in the frame's own header, so that one line of the
-//! cache passes from one processor to the other for each small message, and not two, one after the
-//! other.
+//! There is no `tail`: that a frame is there stands in the frame's own header, so that one line of
+//! the cache passes from one processor to the other for each small message, and not two, one after
+//! the other.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -61,17 +61,18 @@ pub(crate) struct Lane {
 // control words are atomics; the data is only touched by `Producer` and `Consumer`, of which
 // `Lane::new`'s contract allows one each in a process.
 unsafe impl Send for Lane {}
-// SAFETY: `&Lane` gives out the control words and headers' words (atomics), plain numbers, and pointers
-// whose use is unsafe. Who copies plain bytes keeps away from words that others look at: a producer's
-// payloads start behind a header's place in room that is free, where only it clears places ahead.
+// SAFETY: `&Lane` gives out the control words and headers' words (atomics), plain numbers, and
+// pointers whose use is unsafe. Who copies plain bytes keeps away from words that others look at: a
+// producer's payloads start behind a header's place in room that is free, where only it clears
+// places ahead.
 unsafe impl Sync for Lane {}
 
 impl Lane {
     /// # Safety
     /// As long as `owner` lives, `control` leads to a `LaneControl` and `data`, aligned to 64, to
-    /// `capacity` bytes, both readable and writable and used for nothing else. At most one [`super::Producer`] and one
-    /// [`super::Consumer`] are made of it and its clones, unless the memory is another process's too,
-    /// in which case that process is not trusted.
+    /// `capacity` bytes, both readable and writable and used for nothing else. At most one
+    /// [`super::Producer`] and one [`super::Consumer`] are made of it and its clones, unless
+    /// the memory is another process's too, in which case that process is not trusted.
     ///
     /// `capacity` is a power of two within [`MINIMUM_CAPACITY`] and [`MAXIMUM_CAPACITY`].
     pub(crate) unsafe fn new(
@@ -144,9 +145,9 @@ impl Lane {
         let header = self.address(frame_start(position));
         // SAFETY: as in `payload_address`, 16 bytes of data follow: two words.
         let place = unsafe { header.add(word * size_of::<AtomicU64>()) };
-        // SAFETY: aligned to 64 (a frame's start), and alive as long as `_owner`. Where a header may be
-        // looked at, its words are only touched as atomics; payloads are written over them only where
-        // no header is looked for (`Producer`'s room).
+        // SAFETY: aligned to 64 (a frame's start), and alive as long as `_owner`. Where a header
+        // may be looked at, its words are only touched as atomics; payloads are written
+        // over them only where no header is looked for (`Producer`'s room).
         unsafe { place.word() }
     }
 
@@ -155,9 +156,9 @@ impl Lane {
     #[inline]
     pub(crate) fn prefetch_for_writing(&self, position: u64) {
         #[cfg(all(target_arch = "x86_64", not(loom)))]
-        // SAFETY: a hint: any address is allowed, nothing is read or written, and processors that do
-        // not know it do nothing. (The intrinsic for it becomes a prefetch for reading where the
-        // target's features do not promise this instruction.)
+        // SAFETY: a hint: any address is allowed, nothing is read or written, and processors that
+        // do not know it do nothing. (The intrinsic for it becomes a prefetch for reading
+        // where the target's features do not promise this instruction.)
         unsafe {
             std::arch::asm!(
                 "prefetchw [{address}]",

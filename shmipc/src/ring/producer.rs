@@ -19,11 +19,11 @@ const ASKED_AHEAD: u64 = 12 * FRAME_ALIGNMENT as u64;
 pub(crate) struct Producer {
     lane: Lane,
     checksums: Checksums,
-    /// Everything before it is published, and the header's place at it is cleared. Always a multiple
-    /// of 64.
+    /// Everything before it is published, and the header's place at it is cleared. Always a
+    /// multiple of 64.
     tail: u64,
-    /// At multiples of 64 from `tail` up to here no header is there. Never below `tail`, never as far
-    /// as a lap ahead of `cached_head`.
+    /// At multiples of 64 from `tail` up to here no header is there. Never below `tail`, never as
+    /// far as a lap ahead of `cached_head`.
     cleared: u64,
     /// The consumer's position as last read; can be stale, never ahead.
     cached_head: u64,
@@ -93,8 +93,8 @@ impl Producer {
         Ok(self.publish(start, header, checksum))
     }
 
-    /// Finds a place for a frame whose payload has `least` bytes or more, for who makes it there piece
-    /// by piece. `None`: there is none just now, or the frame would be too large.
+    /// Finds a place for a frame whose payload has `least` bytes or more, for who makes it there
+    /// piece by piece. `None`: there is none just now, or the frame would be too large.
     pub(crate) fn begin(&mut self, least: usize) -> Result<Option<InPlace>, Refused> {
         let least = (HEADER_LENGTH + least) as u64;
         if least > self.largest_frame {
@@ -173,7 +173,8 @@ impl Producer {
         Ok(self.publish(start, header, checksum))
     }
 
-    /// Where a frame with `length` payload bytes can start: at the position, or behind the ring's end.
+    /// Where a frame with `length` payload bytes can start: at the position, or behind the ring's
+    /// end.
     #[inline]
     fn find_room(&mut self, length: usize) -> Result<u64, Refused> {
         let needed = frame_length(length as u64);
@@ -214,8 +215,8 @@ impl Producer {
         self.cached_head
     }
 
-    /// Puts the header before the payload that stands at `start`, and a pad before that where `start`
-    /// is past the ring's end; one store makes all of it appear.
+    /// Puts the header before the payload that stands at `start`, and a pad before that where
+    /// `start` is past the ring's end; one store makes all of it appear.
     #[inline]
     fn publish(&mut self, start: u64, header: Header, checksum: u32) -> u64 {
         let end = start + frame_length(u64::from(header.length));
@@ -260,8 +261,8 @@ impl Producer {
         self.tail = start;
     }
 
-    /// Makes `end` a place where no header is: the next one's, which the consumer looks at as soon as
-    /// it has taken the frame before. It is free: `free` keeps a line back.
+    /// Makes `end` a place where no header is: the next one's, which the consumer looks at as soon
+    /// as it has taken the frame before. It is free: `free` keeps a line back.
     #[inline]
     fn clear(&mut self, end: u64) {
         self.lane.presence(end).store(0, Ordering::Relaxed);
@@ -269,8 +270,8 @@ impl Producer {
     }
 
     /// Clears places of headers in advance, as far as there is room. To be called after publishing,
-    /// when nobody waits for this side any more: the consumer has those lines from the last lap, and
-    /// getting them back would keep a frame that is small enough from appearing at once.
+    /// when nobody waits for this side any more: the consumer has those lines from the last lap,
+    /// and getting them back would keep a frame that is small enough from appearing at once.
     #[inline]
     pub(crate) fn clear_ahead(&mut self) {
         let room = self.cached_head + self.lane.capacity() - FRAME_ALIGNMENT as u64;

@@ -33,8 +33,8 @@ impl Sink for InPlace {
     }
 }
 
-/// Pieces from so many bytes on are hashed where they come from; smaller ones, many at a time, where
-/// they went.
+/// Pieces from so many bytes on are hashed where they come from; smaller ones, many at a time,
+/// where they went.
 const LARGE: usize = 16 << 10;
 /// Bytes that are copied out of the ring to be hashed, at a time.
 const BLOCK: usize = 1 << 10;
@@ -62,8 +62,8 @@ impl RingSink {
         Self { payload, room, written: 0, hashes: false, hashed: None }
     }
 
-    /// For who asks for the checksum by [`finish`](Self::finish): large pieces are hashed where they
-    /// come from, so that they need not be copied out again.
+    /// For who asks for the checksum by [`finish`](Self::finish): large pieces are hashed where
+    /// they come from, so that they need not be copied out again.
     #[inline]
     pub(super) fn hashing(self, checksums: Checksums) -> Self {
         Self { hashes: checksums == Checksums::On, ..self }
@@ -85,8 +85,8 @@ impl RingSink {
         debug_assert!(bytes.len() <= self.room - self.written);
         // SAFETY: `written <= room`, so the pointer stays inside the room or just past it.
         let next = unsafe { self.payload.add(self.written) };
-        // SAFETY: as many bytes from `next` on (`put` has checked) are free room of the ring that only
-        // this process's one producer writes (`Producer::new`).
+        // SAFETY: as many bytes from `next` on (`put` has checked) are free room of the ring that
+        // only this process's one producer writes (`Producer::new`).
         unsafe { next.write(bytes) };
         crate::step::reach("encode");
         self.written += bytes.len();
@@ -116,8 +116,8 @@ impl RingSink {
     }
 
     /// Gives what was written from `from` on, block by block: copied out of the ring, as the other
-    /// process could write there. It never does if it is correct; if it does, the message is wrong that
-    /// it gets.
+    /// process could write there. It never does if it is correct; if it does, the message is wrong
+    /// that it gets.
     fn read_out(&self, mut from: usize, mut to: impl FnMut(&[u8])) {
         let mut block = [0; BLOCK];
         while from < self.written {

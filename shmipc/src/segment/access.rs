@@ -40,10 +40,11 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Asked of the open file. Only its owner (and root) can set this: so whoever else could open the file, could
-    /// because its owner let him.
+    /// Asked of the open file. Only its owner (and root) can set this: so whoever else could open
+    /// the file, could because its owner let him.
     pub(super) fn of(file: &OwnedFd, facts: &FileFacts, user: u32) -> Self {
-        // Where there is a list, the group's three bits are its mask, which bounds every other entry.
+        // Where there is a list, the group's three bits are its mask, which bounds every other
+        // entry.
         if facts.mode & 0o077 == 0 {
             return Self::Closed;
         }

@@ -50,8 +50,8 @@ impl Admission {
         self.admits(link.facts, owner, || link.access(owner))
     }
 
-    /// Whose link it is, is told by who made the file: so nobody else may ever have been able to fill it. Who
-    /// may write a file may also give it the name of a link, whoever made it.
+    /// Whose link it is, is told by who made the file: so nobody else may ever have been able to
+    /// fill it. Who may write a file may also give it the name of a link, whoever made it.
     fn admits(
         &self,
         facts: &FileFacts,

@@ -13,20 +13,20 @@
 //! ```
 //!
 //! The fences are sequentially consistent, so in their one order either W's comes first, and P then
-//! sees `waits`, or P's comes first, and W then sees the new position. Not both can miss. If P rings
-//! after W took its token, the bell's word differs from the token (futex) or the event is set (event),
-//! and `sleep` returns at once, even if the ring came before the sleep. That is why the token is taken
-//! *before* the look at the position: taken after it, a ring in between would be slept through.
-//! [`Bell::sleep_unless`] is W's side, for all who sleep.
+//! sees `waits`, or P's comes first, and W then sees the new position. Not both can miss. If P
+//! rings after W took its token, the bell's word differs from the token (futex) or the event is set
+//! (event), and `sleep` returns at once, even if the ring came before the sleep. That is why the
+//! token is taken *before* the look at the position: taken after it, a ring in between would be
+//! slept through. [`Bell::sleep_unless`] is W's side, for all who sleep.
 //!
-//! Whoever loads `waits` and then dies before it rings takes a wake-up with it. That is the one loss
-//! that no order of instructions prevents; so every sleep is bounded, and a death is noticed through
-//! the kernel ([`crate::os::liveness`]) whose notice looks at the ring once more.
+//! Whoever loads `waits` and then dies before it rings takes a wake-up with it. That is the one
+//! loss that no order of instructions prevents; so every sleep is bounded, and a death is noticed
+//! through the kernel ([`crate::os::liveness`]) whose notice looks at the ring once more.
 //!
 //! # Two kinds
-//! [`Doorbell::Futex`] is the default on Linux: one word, and a system call only if somebody sleeps.
-//! [`Doorbell::Event`] is `raw_sync`'s event with a POSIX semaphore to sleep on, and exists on other
-//! systems too. Its limits, and what
+//! [`Doorbell::Futex`] is the default on Linux: one word, and a system call only if somebody
+//! sleeps. [`Doorbell::Event`] is `raw_sync`'s event with a POSIX semaphore to sleep on, and exists
+//! on other systems too. Its limits, and what
 //! is done about them, stand in [`event`]. The kind is the server's choice, recorded in its
 //! registry; clients follow.
 
@@ -51,7 +51,8 @@ pub enum Doorbell {
     /// A futex in the segment. Linux.
     #[default]
     Futex,
-    /// `raw_sync`'s event and a POSIX semaphore in the segment. Portable and slower, and the peer must be trusted not to scribble on it: the system's own code runs on that memory.
+    /// `raw_sync`'s event and a POSIX semaphore in the segment. Portable and slower, and the peer
+    /// must be trusted not to scribble on it: the system's own code runs on that memory.
     Event,
 }
 
@@ -82,8 +83,8 @@ const EVENT_LENGTH: usize = 128;
 pub(crate) struct BellMemory {
     /// The futex: counts rings.
     word: Isolated<AtomicU32>,
-    /// Semaphore and event, where that is the kind. Touched by the system's and `raw_sync`'s code alone,
-    /// which writes to it while there are references to the whole.
+    /// Semaphore and event, where that is the kind. Touched by the system's and `raw_sync`'s code
+    /// alone, which writes to it while there are references to the whole.
     event: Isolated<UnsafeCell<[u8; EVENT_LENGTH]>>,
 }
 
@@ -163,8 +164,8 @@ impl Bell {
         }
     }
 
-    /// Sleeps until a ring that came after the token was taken, or the time-out, or sooner. `true`: for
-    /// as long as it meant to, and nobody rang.
+    /// Sleeps until a ring that came after the token was taken, or the time-out, or sooner. `true`:
+    /// for as long as it meant to, and nobody rang.
     pub(crate) fn sleep(&self, token: Token, timeout: Duration) -> bool {
         let in_vain = match &self.0 {
             Inner::Futex(bell) => bell.sleep(token, timeout),

@@ -33,8 +33,8 @@ fn a_child_that_fork_did_not_make_can_fork() {
         let mut child = -1;
         // Nothing has this identity: only the list's lock is held meanwhile.
         unless_held((u64::MAX, u64::MAX), || {
-            // SAFETY: makes a child as `fork` does, but that the C library does not know of it. The child
-            // forks and ends.
+            // SAFETY: makes a child as `fork` does, but that the C library does not know of it. The
+            // child forks and ends.
             child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
             if child == 0 {
                 // SAFETY: ends a child that waits.

@@ -183,8 +183,8 @@ impl LinkSegment {
     /// Opens a link that a client offers, takes the server's lock on it, and removes its name.
     ///
     /// `admits` says whether the server takes a link of who made this one; `fits`, whether it takes
-    /// one of these options. Its memory is its client's to reserve: whoever offers a link without any
-    /// would have the server do that work, and wait for it.
+    /// one of these options. Its memory is its client's to reserve: whoever offers a link without
+    /// any would have the server do that work, and wait for it.
     pub(crate) fn open(
         id: u128,
         admits: impl Fn(&Candidate<'_>) -> Result<(), SegmentError>,
@@ -245,8 +245,8 @@ impl LinkSegment {
     }
 
     /// The other side's process id as the kernel tells it, in this process's pid namespace. `None`
-    /// where it has none there, or where both sides are this very process. To be asked once the link
-    /// was handed over; it may be forgotten later.
+    /// where it has none there, or where both sides are this very process. To be asked once the
+    /// link was handed over; it may be forgotten later.
     pub(crate) fn signed_pid(&self) -> Option<u32> {
         let byte = match self.role {
             Role::Client => SERVER_PID_BYTE,
@@ -276,8 +276,9 @@ impl LinkSegment {
     /// One of the link's doorbells.
     pub(crate) fn bell(&self, id: BellId) -> Option<Bell> {
         let memory = NonNull::from(self.memory().bells.get(id as usize)?);
-        // SAFETY: prepared by `prepare` before the link was published; the mapping is the owner. For
-        // events the server takes a link only if it chose them itself (`fits` in the listener's `take_on`).
+        // SAFETY: prepared by `prepare` before the link was published; the mapping is the owner.
+        // For events the server takes a link only if it chose them itself (`fits` in the
+        // listener's `take_on`).
         unsafe { Bell::attach(memory, self.options.doorbell, self.mapping.clone()) }
     }
 
@@ -335,8 +336,8 @@ impl LinkSegment {
     }
 
     /// Tells the other side on which processor this one waits, and whether the other side last
-    /// waited on the very same: then spinning would only keep it from running. A hint: both may have
-    /// moved since.
+    /// waited on the very same: then spinning would only keep it from running. A hint: both may
+    /// have moved since.
     #[inline]
     pub(crate) fn shares_processor(&self) -> bool {
         let Some(cpu) = crate::os::current_cpu() else { return false };

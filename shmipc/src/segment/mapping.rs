@@ -45,16 +45,16 @@ pub(crate) use super::modelled::Mapping;
 /// A segment mapped into this process.
 #[cfg(not(loom))]
 pub(crate) struct Mapping {
-    /// Our own open file description; it holds this side's locks and no other does. Before `pages`:
-    /// a forked child replaces the pages of what is still listed.
+    /// Our own open file description; it holds this side's locks and no other does. Before
+    /// `pages`: a forked child replaces the pages of what is still listed.
     file: Kept,
     pages: Pages,
     facts: FileFacts,
     name: String,
 }
 
-// SAFETY: `Pages` is a pointer, a length and perhaps a descriptor, used by this type only to read those
-// and to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
+// SAFETY: `Pages` is a pointer, a length and perhaps a descriptor, used by this type only to read
+// those and to unmap on drop. Access to the mapped bytes goes through atomics or the ring's rules.
 #[cfg(not(loom))]
 unsafe impl Send for Mapping {}
 // SAFETY: as above: `&Mapping` gives out addresses, and facts that never change.
@@ -103,8 +103,8 @@ impl Mapping {
         Ok(u64::from_ne_bytes(bytes) == stamp)
     }
 
-    /// Opens a segment that somebody else made: `admit` looks at it first, then it is mapped, if it is
-    /// long enough for `least` bytes. Those can be touched, the rest only after
+    /// Opens a segment that somebody else made: `admit` looks at it first, then it is mapped, if it
+    /// is long enough for `least` bytes. Those can be touched, the rest only after
     /// [`reserve_first`](Self::reserve_first), or where `admit` saw that all of it is reserved.
     pub(crate) fn open(
         name: &str,
@@ -177,8 +177,9 @@ impl Mapping {
         is_named(&self.name, self.facts.identity)
     }
 
-    /// Removes the segment's name if it still leads here. Call it with this segment's lock held. Where
-    /// it fails the directory forbids it, and the next bind of its user takes the name over.
+    /// Removes the segment's name if it still leads here. Call it with this segment's lock held.
+    /// Where it fails the directory forbids it, and the next bind of its user takes the name
+    /// over.
     pub(crate) fn unlink(&self) {
         drop(self.try_unlink());
     }
@@ -218,8 +219,8 @@ fn arm() -> Result<(), SegmentError> {
     fork::arm().map_err(|error| SegmentError::system("have forks noticed", error))
 }
 
-/// Does the name lead to this file? Asked without opening it, which could have to wait, and closing it
-/// again would take this process's signature away.
+/// Does the name lead to this file? Asked without opening it, which could have to wait, and closing
+/// it again would take this process's signature away.
 pub(crate) fn is_named(name: &str, identity: (u64, u64)) -> io::Result<bool> {
     match os::named_facts(name) {
         Ok(facts) => Ok(facts.identity == identity),
@@ -228,8 +229,9 @@ pub(crate) fn is_named(name: &str, identity: (u64, u64)) -> io::Result<bool> {
     }
 }
 
-/// The segment's map, and our own descriptor of it. Nobody of another user can put anything else in the
-/// place of a name that this user just made (the directory is sticky), and none of these calls waits.
+/// The segment's map, and our own descriptor of it. Nobody of another user can put anything else in
+/// the place of a name that this user just made (the directory is sticky), and none of these calls
+/// waits.
 fn create(name: &str, length: usize) -> Result<(Pages, OwnedFd, FileFacts), SegmentError> {
     // Two descriptors are needed. Where the second is missing, nothing is to be made.
     let spare = os::spare_descriptor()
@@ -278,8 +280,8 @@ fn facts_of(file: &OwnedFd) -> Result<FileFacts, SegmentError> {
         .map_err(|error| SegmentError::system("examine a shared memory segment", error))
 }
 
-/// Touching what its maker did not reserve would be a bus error on a full file system: the maker died
-/// between making and reserving it, is just about to, or means harm.
+/// Touching what its maker did not reserve would be a bus error on a full file system: the maker
+/// died between making and reserving it, is just about to, or means harm.
 fn reserve_first(file: &OwnedFd, facts: &FileFacts, length: usize) -> Result<(), SegmentError> {
     if facts.reserved >= facts.length { Ok(()) } else { reserve(file, length as u64) }
 }

@@ -30,8 +30,8 @@ pub(crate) struct Mapping {
     pub(super) memory: Arc<dyn Any + Send + Sync>,
 }
 
-/// The locks that are held, each by whoever took it. The kernel's own order of them is no subject of
-/// a model, so the checker does not see it.
+/// The locks that are held, each by whoever took it. The kernel's own order of them is no subject
+/// of a model, so the checker does not see it.
 #[derive(Clone, Default)]
 pub(crate) struct Table(Arc<Mutex<Vec<i64>>>);
 

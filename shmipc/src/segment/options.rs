@@ -7,9 +7,10 @@ use crate::os::wait;
 use crate::ring::frame::HEADER_LENGTH;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
 
-/// Ring size where the user chose none. Small messages are as fast in rings of 16 KiB as in rings of 8 MiB,
-/// and making a link takes as long as reserving its memory, so it is the smallest in which a message of a
-/// few pages passes whole (half a ring does); four rings make a quarter of a mebibyte.
+/// Ring size where the user chose none. Small messages are as fast in rings of 16 KiB as in rings
+/// of 8 MiB, and making a link takes as long as reserving its memory, so it is the smallest in
+/// which a message of a few pages passes whole (half a ring does); four rings make a quarter of a
+/// mebibyte.
 pub(crate) const DEFAULT_RING_SIZE: usize = 64 << 10;
 /// Largest message where the user chose none: 64 MiB of payload, and room for what stands around it
 /// (variant, lengths, small fields).

@@ -1,5 +1,5 @@
-//! Removes what dead processes of this user left: names of links that a double kill left behind, and
-//! registries that nobody bound again.
+//! Removes what dead processes of this user left: names of links that a double kill left behind,
+//! and registries that nobody bound again.
 
 use std::fs::ReadDir;
 use std::io;
@@ -16,13 +16,13 @@ use crate::os::generation::generation;
 use crate::os::liveness::{self, CLEANER_BYTE};
 use crate::os::thread::{Hook, Purpose, spawn};
 
-/// How long a sweep keeps its caller. Some thousand names are looked at in it; where there are more, a thread
-/// of its own goes on.
+/// How long a sweep keeps its caller. Some thousand names are looked at in it; where there are
+/// more, a thread of its own goes on.
 const PATIENCE: Duration = Duration::from_millis(5);
 /// That thread works so long, and rests as long, again and again.
 const PORTION: Duration = Duration::from_millis(5);
-/// A file that its maker did not finish counts as left behind from this age on: a younger one may just be
-/// being made.
+/// A file that its maker did not finish counts as left behind from this age on: a younger one may
+/// just be being made.
 const AGE: Duration = Duration::from_secs(10);
 /// In both kinds the byte of the process that made it.
 const LIFE_BYTE: i64 = liveness::SERVER_BYTE;

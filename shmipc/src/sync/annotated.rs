@@ -1,5 +1,6 @@
 //! `std`'s locks, which tell the thread sanitizer what they order: the standard library that comes
-//! with a compiler is not built for it, so it sees neither a contended lock nor a condition variable.
+//! with a compiler is not built for it, so it sees neither a contended lock nor a condition
+//! variable.
 
 use std::ffi::c_void;
 use std::marker::PhantomData;

@@ -84,9 +84,9 @@ impl<P: ShmMessage> Client<P> {
     /// handled; use [`call`](Self::call) where that matters. The reply of a request that is sent
     /// this way is dropped.
     ///
-    /// The message is encoded once. While that lasts no other thread waits for it longer than its own
-    /// deadline; still its `Serialize` should not wait for anything. It must not use this client, which
-    /// is [`SendError::InsideSerialize`]; others it may.
+    /// The message is encoded once. While that lasts no other thread waits for it longer than its
+    /// own deadline; still its `Serialize` should not wait for anything. It must not use this
+    /// client, which is [`SendError::InsideSerialize`]; others it may.
     ///
     /// # Errors
     /// [`SendError`]; nothing of the message is delivered, and it is still the caller's.
@@ -95,9 +95,9 @@ impl<P: ShmMessage> Client<P> {
     }
 
     /// Sends messages that nobody waits for, one after the other, in this order. Whether the server
-    /// sleeps is looked at once in 32 messages and at the end, which is what sending costs most, next to
-    /// the encoding. So give it what is ready: an iterator that pauses may keep the messages that it gave
-    /// just before from a server that sleeps.
+    /// sleeps is looked at once in 32 messages and at the end, which is what sending costs most,
+    /// next to the encoding. So give it what is ready: an iterator that pauses may keep the
+    /// messages that it gave just before from a server that sleeps.
     ///
     /// The deadline is each message's own. Other threads may send in between.
     ///

@@ -14,8 +14,8 @@ use crate::typed::peer::Peer;
 ///
 /// `P` is the protocol that is handled. In a server, [`peer`](Self::peer) is the client and takes
 /// the protocol's events; [`server`](Self::server) reaches all clients. In a client that handles
-/// events, [`peer`](Self::peer) is the server, and [`client`](Self::client) gives the client itself,
-/// to send and to call with.
+/// events, [`peer`](Self::peer) is the server, and [`client`](Self::client) gives the client
+/// itself, to send and to call with.
 ///
 /// Sending and calling from inside a handler is allowed. A call keeps this listener waiting, so two
 /// sides that call each other from their handlers at the same moment wait for each other until one
@@ -53,8 +53,8 @@ impl<P: ShmMessage> Context<P> {
         &self.peer
     }
 
-    /// The server that handles this message: for broadcasting and for the list of peers. In a client
-    /// it is a server without peers.
+    /// The server that handles this message: for broadcasting and for the list of peers. In a
+    /// client it is a server without peers.
     #[must_use]
     pub fn server(&self) -> &ServerHandle<P> {
         &self.server

@@ -1,5 +1,5 @@
-//! Bytes to handler: [`Dispatch`], what the derive makes of a handler trait, and the two that call one. A
-//! panic of the decoder or of the handler is told to the sender and goes no further.
+//! Bytes to handler: [`Dispatch`], what the derive makes of a handler trait, and the two that call
+//! one. A panic of the decoder or of the handler is told to the sender and goes no further.
 
 use std::panic::resume_unwind;
 
@@ -15,10 +15,11 @@ use crate::panics::caught;
 /// `H` handles this protocol: the bound of everything that takes a handler.
 ///
 /// Implemented by the derive for every `H` that implements the enum's generated handler trait. So
-/// `Library: Dispatch<H>` reads as `H: LibraryHandler`, in code that does not know which enum it is; where
-/// it does, implement and name the handler trait. A handler that wraps another one implements the trait as
-/// well, and passes on *every* method: `peer_arrived`, `peer_departed` and `messages_missed` too, which
-/// otherwise do nothing. Not for use by hand: its methods may change at any time.
+/// `Library: Dispatch<H>` reads as `H: LibraryHandler`, in code that does not know which enum it
+/// is; where it does, implement and name the handler trait. A handler that wraps another one
+/// implements the trait as well, and passes on *every* method: `peer_arrived`, `peer_departed` and
+/// `messages_missed` too, which otherwise do nothing. Not for use by hand: its methods may change
+/// at any time.
 #[diagnostic::on_unimplemented(
     message = "`{H}` is no handler of `{Self}`",
     label = "does not implement the handler trait that `#[derive(ShmMessage)]` made",
@@ -40,16 +41,16 @@ pub trait Dispatch<H>: ShmMessage {
     /// A peer is gone.
     #[doc(hidden)]
     fn peer_departed(handler: &mut H, cx: &Context<Self>, departure: &Departure);
-    /// This side missed messages that nobody waits for: dropped by the peer as they were not read in
-    /// time, undecodable, or their handler panicked.
+    /// This side missed messages that nobody waits for: dropped by the peer as they were not read
+    /// in time, undecodable, or their handler panicked.
     #[doc(hidden)]
     fn messages_missed(handler: &mut H, cx: &Context<Self>, count: u64);
 }
 
 /// Who handles the messages of one endpoint: a handler, a closure, or nobody.
 pub(crate) trait Service<P: ShmMessage>: Send {
-    /// Decodes a message and handles it. Both in one function, so that a message is handled where it
-    /// was decoded: moved from one to the other it costs more than it took to decode.
+    /// Decodes a message and handles it. Both in one function, so that a message is handled where
+    /// it was decoded: moved from one to the other it costs more than it took to decode.
     ///
     /// # Errors
     /// The payload is no message; nobody saw it.
@@ -118,8 +119,8 @@ where
     fn messages_missed(&mut self, _cx: &Context<P>, _count: u64) {}
 }
 
-/// Runs one message through `service`. A panic, of the decoder or of the handler, is reported to the
-/// sender and goes no further.
+/// Runs one message through `service`. A panic, of the decoder or of the handler, is reported to
+/// the sender and goes no further.
 #[inline]
 pub(crate) fn dispatch<P: ShmMessage>(
     service: &mut dyn Service<P>,
@@ -158,9 +159,9 @@ pub(crate) fn contain(link: &Link, callback: impl FnOnce()) {
     leave_if_forked(link);
 }
 
-/// A forked child that comes out of the user's code here is a copy of the listener's thread, alone. Links,
-/// callbacks and locks are its parent's, and threads that stayed behind may hold them: it leaves all that
-/// was begun as it is, up to the thread's end (the listeners' `run`).
+/// A forked child that comes out of the user's code here is a copy of the listener's thread, alone.
+/// Links, callbacks and locks are its parent's, and threads that stayed behind may hold them: it
+/// leaves all that was begun as it is, up to the thread's end (the listeners' `run`).
 #[inline]
 fn leave_if_forked(link: &Link) {
     if link.is_inherited() {

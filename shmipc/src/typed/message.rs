@@ -4,9 +4,9 @@
 //! # Borrowed enums
 //! An enum may have one lifetime: `enum Picture<'a> { Frame { pixels: &'a [u8] } }`. The trait is
 //! implemented for `Picture<'static>`, which stands for the whole family, and
-//! [`ShmMessage::Borrowed`] names the member that a call really carries: what a handler gets borrows
-//! from the listener's private receive buffer and lives as long as the handler's call. For an enum
-//! without a lifetime, `Borrowed<'m>` is the enum itself.
+//! [`ShmMessage::Borrowed`] names the member that a call really carries: what a handler gets
+//! borrows from the listener's private receive buffer and lives as long as the handler's call. For
+//! an enum without a lifetime, `Borrowed<'m>` is the enum itself.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -24,7 +24,8 @@ use crate::segment::registry::{Protocol, Schema};
     note = "put `#[derive(serde::Serialize, serde::Deserialize, shmipc::ShmMessage)]` on the enum"
 )]
 pub trait ShmMessage: Sized + 'static {
-    /// The enum as it travels: `Self`, or `Self` with the lifetime of the buffer that it borrows from.
+    /// The enum as it travels: `Self`, or `Self` with the lifetime of the buffer that it borrows
+    /// from.
     type Borrowed<'m>: Serialize + Deserialize<'m>;
 
     /// What the server may say to its clients: `#[shm(events = E)]`, else [`NoEvents`].
@@ -83,8 +84,8 @@ impl Variant {
 }
 
 /// Anything that can carry messages of protocol `P` to somebody who handles them: a
-/// [`Client`](crate::Client), a server's [`Peer`](crate::Peer), a [`Local`](crate::Local) handler in
-/// the same thread, or a stand-in of your own.
+/// [`Client`](crate::Client), a server's [`Peer`](crate::Peer), a [`Local`](crate::Local) handler
+/// in the same thread, or a stand-in of your own.
 ///
 /// The generated client trait (`LibraryClient` for an enum `Library`) is implemented for every
 /// `Caller`, so code written against it can be tested without shared memory.

@@ -13,8 +13,8 @@ use crate::link::control::Goodbye;
 use crate::link::outbound::WhenFull;
 use crate::typed::message::{Caller, ShmMessage, decode_reply};
 
-/// A handle on one linked peer, which takes messages of protocol `E`: in a server, one client, which
-/// takes the protocol's events. Cheap to clone; may be kept, and used from any thread.
+/// A handle on one linked peer, which takes messages of protocol `E`: in a server, one client,
+/// which takes the protocol's events. Cheap to clone; may be kept, and used from any thread.
 ///
 /// Sending to a client never waits: what its lane has no room for stands in a bounded private queue
 /// until it reads; see [`BackPressure`](crate::BackPressure) for what happens beyond.
@@ -44,17 +44,18 @@ impl<E: ShmMessage> Peer<E> {
     }
 
     /// The peer's process id: as the kernel tells it, in this process's pid namespace, where
-    /// [`pid_is_certain`](Self::pid_is_certain), and otherwise as the peer gave it, which is right for
-    /// people and not for decisions. Even a certain one was so when the link was made: the process may
-    /// have ended since, and the number may be another's.
+    /// [`pid_is_certain`](Self::pid_is_certain), and otherwise as the peer gave it, which is right
+    /// for people and not for decisions. Even a certain one was so when the link was made: the
+    /// process may have ended since, and the number may be another's.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.link.as_ref().map_or_else(std::process::id, |link| link.peer().pid)
     }
 
-    /// Is [`pid`](Self::pid) the kernel's word? Not if the peer is in a pid namespace that cannot be
-    /// seen from this process's, nor if it is this very process. Where it is, that process had a hand
-    /// in making the link: a peer cannot give another's pid unless that one helps it.
+    /// Is [`pid`](Self::pid) the kernel's word? Not if the peer is in a pid namespace that cannot
+    /// be seen from this process's, nor if it is this very process. Where it is, that process
+    /// had a hand in making the link: a peer cannot give another's pid unless that one helps
+    /// it.
     #[must_use]
     pub fn pid_is_certain(&self) -> bool {
         self.link.as_ref().is_none_or(|link| link.peer().pid_is_certain)
@@ -100,8 +101,8 @@ impl<E: ShmMessage> Peer<E> {
         self.link()?.notify(message, self.timeout, WhenFull::Count)
     }
 
-    /// The same, but a message that is refused because the peer does not read does not count as missed:
-    /// it is still the caller's, who sends it later, or knows that it was lost.
+    /// The same, but a message that is refused because the peer does not read does not count as
+    /// missed: it is still the caller's, who sends it later, or knows that it was lost.
     ///
     /// # Errors
     /// [`SendError`]; the message is still the caller's.
@@ -110,8 +111,8 @@ impl<E: ShmMessage> Peer<E> {
     }
 
     /// What the peer reported about messages that nobody waited for, since the last call of this
-    /// method: it could not decode an event, its handler for it panicked, or it has none. At most 64 are
-    /// kept.
+    /// method: it could not decode an event, its handler for it panicked, or it has none. At most
+    /// 64 are kept.
     #[must_use]
     pub fn take_rejections(&self) -> Vec<CallError> {
         self.link.as_ref().map_or_else(Vec::new, |link| link.take_rejections())

@@ -172,7 +172,8 @@ impl<P: ShmMessage> ServerHandle<P> {
             result.error = Some(SendError::InsideSerialize);
             return result;
         }
-        // Taken, not locked: encoding is the user's code. Who broadcasts at the same time has its own.
+        // Taken, not locked: encoding is the user's code. Who broadcasts at the same time has its
+        // own.
         let mut memory = std::mem::take(&mut *shared.broadcasting());
         memory.bytes.clear();
         let maximum = shared.settings.registry.max_message;

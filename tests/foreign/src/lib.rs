@@ -1,6 +1,6 @@
-//! Is what was checked what is used? A foreign process is played by an assembly instruction that the
-//! compiler is told touches no memory: it changes a byte between the check and the use, at the worst
-//! moment, every time.
+//! Is what was checked what is used? A foreign process is played by an assembly instruction that
+//! the compiler is told touches no memory: it changes a byte between the check and the use, at the
+//! worst moment, every time.
 
 #![cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
 
@@ -24,8 +24,8 @@ const CHANGED: usize = 40;
 #[allow(clippy::pointers_in_nomem_asm_block, reason = "the lie is what is wanted")]
 #[inline(always)]
 fn foreign_write(memory: *mut u8) {
-    // SAFETY: one byte inside `memory`, which is `CHANGED` bytes long and more. That the compiler is
-    // told of no write is what is played here: it is not told of another process's either.
+    // SAFETY: one byte inside `memory`, which is `CHANGED` bytes long and more. That the compiler
+    // is told of no write is what is played here: it is not told of another process's either.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         std::arch::asm!(
@@ -50,8 +50,8 @@ fn sum(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte)).sum()
 }
 
-/// Copies `N` bytes out with `copy`, checks them, and uses them: gives what the check saw, and what was
-/// used.
+/// Copies `N` bytes out with `copy`, checks them, and uses them: gives what the check saw, and what
+/// was used.
 #[inline(always)]
 fn check_and_use<const N: usize>(memory: *mut u8, copy: impl FnOnce(*mut u8)) -> (u64, [u8; N]) {
     let mut private = [0; N];

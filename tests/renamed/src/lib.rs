@@ -1,5 +1,5 @@
-//! The derive finds the library under the name that this package gives it, without `#[shm(crate = …)]`;
-//! in doc tests too, whose compiler gets its arguments in a file:
+//! The derive finds the library under the name that this package gives it, without `#[shm(crate =
+//! …)]`; in doc tests too, whose compiler gets its arguments in a file:
 //!
 //! ```
 //! #[derive(serde::Serialize, serde::Deserialize, ipc::ShmMessage)]

@@ -1,6 +1,6 @@
 //! Peers that count what they allocate: `counted serve owned|lent NAME [KEY=VALUE…]`,
-//! `counted send CASE NAME COUNT [KEY=VALUE…]`. A sender prints what both sides allocated for `COUNT`
-//! messages, after as many to warm up.
+//! `counted send CASE NAME COUNT [KEY=VALUE…]`. A sender prints what both sides allocated for
+//! `COUNT` messages, after as many to warm up.
 
 use std::error::Error;
 use std::fs;
@@ -117,8 +117,8 @@ fn measure(
     Ok(())
 }
 
-/// Waits until the threads that come with a link sleep, in this process and the server `pid`: they start
-/// by themselves and allocate as they do.
+/// Waits until the threads that come with a link sleep, in this process and the server `pid`: they
+/// start by themselves and allocate as they do.
 fn settle(server: u32, listens: bool) -> Outcome {
     let own = std::process::id();
     let mut threads = vec![(own, "shmipc-watch"), (server, "shmipc-watch")];

@@ -2,8 +2,8 @@
 //! `crowd counts NAME` counts events, and says "DELIVERED MISSED" for each line of input;
 //! `crowd greedy NAME SIZE` asks for replies of so many bytes and waits for none;
 //! `crowd flood NAME SIZE` sends notices of so many bytes without end;
-//! `crowd offers NAME BYTES` offers links of so many bytes that have no memory, in all slots, without end;
-//! `crowd many NAME COUNT` is so many clients, which talk a little and then are quiet.
+//! `crowd offers NAME BYTES` offers links of so many bytes that have no memory, in all slots,
+//! without end; `crowd many NAME COUNT` is so many clients, which talk a little and then are quiet.
 
 use std::error::Error;
 use std::io::{BufRead, stdin};

@@ -1,5 +1,5 @@
-//! A peer whose user code does something: `doer NAME FORM SPOT DEED`, see `shmipc_tests::deed`. It takes
-//! orders from its input and prints what came of them.
+//! A peer whose user code does something: `doer NAME FORM SPOT DEED`, see `shmipc_tests::deed`. It
+//! takes orders from its input and prints what came of them.
 
 #![allow(clippy::panic, reason = "a deed of user code")]
 

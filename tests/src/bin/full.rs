@@ -1,6 +1,6 @@
-//! `full`: what bind, connect and linked peers do where shared memory has 1 MiB. To be run with such a
-//! `/dev/shm` of its own; touching memory that is not there would be a bus error, which ends the
-//! process. Says what it saw.
+//! `full`: what bind, connect and linked peers do where shared memory has 1 MiB. To be run with
+//! such a `/dev/shm` of its own; touching memory that is not there would be a bus error, which ends
+//! the process. Says what it saw.
 
 #![allow(clippy::panic, reason = "a check fails by panicking")]
 
@@ -228,8 +228,8 @@ fn a_living_servers_unreserved_registry_is_no_bus_error() -> Outcome {
     Ok(())
 }
 
-/// No correct client offers a link that it did not reserve; a hostile one may. Written into a slot as
-/// a client does it: see the layout in `segment/registry.rs`.
+/// No correct client offers a link that it did not reserve; a hostile one may. Written into a slot
+/// as a client does it: see the layout in `segment/registry.rs`.
 fn an_unreserved_link_is_no_bus_error() -> Outcome {
     const SLOT: u64 = 1152 + 5 * 128;
     let running = serve("full")?;

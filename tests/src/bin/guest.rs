@@ -1,7 +1,7 @@
 //! A peer of another user, in another namespace, or forked:
 //! `guest [uid=U] [gid=G] [groups=G,G] COMMAND NAME [KEY=VALUE…]`, where the command is one of
-//! `serve`, `ask`, `stay`, `touch`, `link`, `squat`, `fork-client`, `fork-stay`, `fork-server`, `fork-in-handler`,
-//! `unseen-child`, `exec`, `reuse`.
+//! `serve`, `ask`, `stay`, `touch`, `link`, `squat`, `fork-client`, `fork-stay`, `fork-server`,
+//! `fork-in-handler`, `unseen-child`, `exec`, `reuse`.
 //! Each says what came of it in lines of text.
 
 use std::error::Error;

@@ -1,7 +1,7 @@
-//! Hostile peers, live: `hostile-run [--sessions N] [--seed S] [--json FILE]`. A server and an honest
-//! client that calls all the time, against attackers that write whatever they like into their links and
-//! into the registry; then a hostile server against an honest client. Ends with an error, and says what
-//! broke and how to see it again, if a guarantee did not hold.
+//! Hostile peers, live: `hostile-run [--sessions N] [--seed S] [--json FILE]`. A server and an
+//! honest client that calls all the time, against attackers that write whatever they like into
+//! their links and into the registry; then a hostile server against an honest client. Ends with an
+//! error, and says what broke and how to see it again, if a guarantee did not hold.
 
 use std::error::Error;
 use std::path::PathBuf;

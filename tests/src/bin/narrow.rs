@@ -1,14 +1,14 @@
 //! Processes that reach the limits of the system, and what they are told:
-//! `narrow serve NAME FILES LINKS` serves so many links with so many descriptors, and says whom it refused;
-//! `narrow bind NAME FILES` binds when no descriptor is left;
+//! `narrow serve NAME FILES LINKS` serves so many links with so many descriptors, and says whom it
+//! refused; `narrow bind NAME FILES` binds when no descriptor is left;
 //! `narrow connect NAME FILES` connects until it cannot;
 //! `narrow memory NAME` connects when no memory is left;
 //! `narrow nowhere NAME` binds and connects;
 //! `narrow widest NAME LINKS` serves so many links;
 //! `narrow links NAME COUNT` is so many clients, and calls with each;
 //! `narrow names PREFIX COUNT` binds so many names and connects to each;
-//! `narrow stale COUNT OTHERS` binds and connects where so many dead processes left their files, among so many
-//! of others.
+//! `narrow stale COUNT OTHERS` binds and connects where so many dead processes left their files,
+//! among so many of others.
 
 use std::collections::VecDeque;
 use std::error::Error;

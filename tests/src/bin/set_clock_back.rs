@@ -1,6 +1,6 @@
 //! `set_clock_back SECONDS`: sets the system's clock back, says "set", and sets it right again when
-//! its input ends: when whoever started it ends in any way, or after five seconds. Needs the right to
-//! set the clock. What passed meanwhile is known from the monotonic clock.
+//! its input ends: when whoever started it ends in any way, or after five seconds. Needs the right
+//! to set the clock. What passed meanwhile is known from the monotonic clock.
 
 use std::error::Error;
 use std::io::{Read, stdin};

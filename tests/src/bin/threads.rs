@@ -21,8 +21,8 @@ fn main() -> Outcome {
     let [role, name, manners @ ..] = arguments.as_slice() else {
         return Err("which role, and which name?".into());
     };
-    // A thread that gives the threads it starts something to take over, and ends. Joined, not only waited
-    // for as a scope does: until it has gone it blocks no signal.
+    // A thread that gives the threads it starts something to take over, and ends. Joined, not only
+    // waited for as a scope does: until it has gone it blocks no signal.
     let begun = thread::scope(|scope| {
         let starter = scope.spawn(|| {
             manners.iter().try_for_each(|manner| behave(manner))?;

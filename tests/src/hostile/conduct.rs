@@ -28,7 +28,8 @@ pub struct Wanted {
 
 /// Nobody's silence may last longer.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Beyond the memory before: what the allocator keeps, and the buffers that the standing links keep.
+/// Beyond the memory before: what the allocator keeps, and the buffers that the standing links
+/// keep.
 const KEPT_KIB: u64 = 48 << 10;
 
 /// Another role of this very program. Dropping it kills it.
@@ -148,7 +149,8 @@ pub fn run(program: &str, wanted: Wanted) -> Result<Report, Box<dyn Error>> {
     Ok(report)
 }
 
-/// Whether attacks came through at all, and honest calls: a run in which all was refused proves nothing.
+/// Whether attacks came through at all, and honest calls: a run in which all was refused proves
+/// nothing.
 fn idleness(report: &Report, wanted: Wanted) -> Option<&'static str> {
     let Report { tally, honest, reverse, .. } = report;
     let enough = |count: u64, of: u64| count >= of / 10;

@@ -25,8 +25,8 @@ pub fn move_sleepers(word: &AtomicU32) -> i64 {
     }
 }
 
-/// Makes `word` a lock of this thread's, in the kernel's eyes, and has another thread wait for it, first in
-/// the queue: while it does, wake-ups on the word fail.
+/// Makes `word` a lock of this thread's, in the kernel's eyes, and has another thread wait for it,
+/// first in the queue: while it does, wake-ups on the word fail.
 pub fn block_wake_ups(word: &AtomicU32, time: Duration, meanwhile: impl FnOnce()) {
     // SAFETY: takes nothing.
     let own = unsafe { libc::gettid() } as u32;

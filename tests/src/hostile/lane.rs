@@ -127,8 +127,8 @@ impl<'a> Writer<'a> {
         self.raw.set64(place + layout::PRESENCE, u64::from_ne_bytes(word));
     }
 
-    /// Fills the ring with this frame, which divides it evenly, so that behind each the next one stands
-    /// and the consumer never comes to an end.
+    /// Fills the ring with this frame, which divides it evenly, so that behind each the next one
+    /// stands and the consumer never comes to an end.
     pub fn fill(&mut self, frame: &Frame) {
         let laps = (self.capacity / frame.taken()) as u64;
         for number in (0..laps).rev() {

@@ -1,7 +1,7 @@
 //! The layout of the segments as an attacker knows it: copied from the docs of the library's
-//! `segment::link`, `segment::registry`, `ring::layout` and `frame`, never from its code, and kept in
-//! this one file. Whoever changes the layout changes it here too; `hostile-run` fails at once if the two
-//! differ, because then no session is taken on.
+//! `segment::link`, `segment::registry`, `ring::layout` and `frame`, never from its code, and kept
+//! in this one file. Whoever changes the layout changes it here too; `hostile-run` fails at once if
+//! the two differ, because then no session is taken on.
 
 /// What every segment starts with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shmipc\r\n");

@@ -1,4 +1,5 @@
-//! Payloads that claim what they do not hold: bytes of a `Rich::Put` whose lengths lie, at any depth.
+//! Payloads that claim what they do not hold: bytes of a `Rich::Put` whose lengths lie, at any
+//! depth.
 
 use fastrand::Rng;
 

@@ -127,7 +127,8 @@ impl Link {
             made.remove_name();
             return Handed::Ignored;
         };
-        // Another attacker may scribble over the slot meanwhile: offered again until there is an answer.
+        // Another attacker may scribble over the slot meanwhile: offered again until there is an
+        // answer.
         let answer = (0..40).find_map(|_| {
             server.offer(slot, id);
             wait_for(PATIENCE / 40, || server.answer(slot, id))
@@ -188,8 +189,8 @@ impl Link {
         waited.unwrap_or(0)
     }
 
-    /// Fills a lane with frames that follow each other without end: as no header's place is ever cleared,
-    /// the consumer finds the next one, lap after lap.
+    /// Fills a lane with frames that follow each other without end: as no header's place is ever
+    /// cleared, the consumer finds the next one, lap after lap.
     pub fn fill_lane(&self, lane: Lane, kind: u8) {
         let mut writer = self.writer(lane);
         let quarter = writer.capacity() / 4 - super::layout::HEADER;

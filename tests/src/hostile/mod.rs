@@ -1,8 +1,9 @@
-//! Hostile peers: processes that take part in the protocol with code of their own, and write whatever
-//! they like wherever they can. Of the library they know the layout alone ([`layout`]).
+//! Hostile peers: processes that take part in the protocol with code of their own, and write
+//! whatever they like wherever they can. Of the library they know the layout alone ([`layout`]).
 //!
-//! `hostile-run` conducts it: a real server, an honest client that calls all the time, and attackers
-//! ([`attacker`]); then the reverse, a hostile server against an honest client ([`reverse`]).
+//! `hostile-run` conducts it: a real server, an honest client that calls all the time, and
+//! attackers ([`attacker`]); then the reverse, a hostile server against an honest client
+//! ([`reverse`]).
 
 #![allow(missing_docs, reason = "the names of fields and constants say it")]
 

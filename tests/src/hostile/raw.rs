@@ -95,7 +95,8 @@ impl Raw {
     pub fn word32(&self, offset: usize) -> &AtomicU32 {
         assert!(offset.is_multiple_of(4), "unaligned");
         let place = self.address(offset, 4).cast::<u32>();
-        // SAFETY: aligned, inside the mapping, which lives as long as `self`; only atomics touch it.
+        // SAFETY: aligned, inside the mapping, which lives as long as `self`; only atomics touch
+        // it.
         unsafe { AtomicU32::from_ptr(place) }
     }
 

@@ -1,5 +1,5 @@
-//! The reverse: a server that takes clients on and then does whatever it likes, and an honest client
-//! that must always end with an answer or a typed error, in time.
+//! The reverse: a server that takes clients on and then does whatever it likes, and an honest
+//! client that must always end with an answer or a typed error, in time.
 
 use std::error::Error;
 use std::fs;

@@ -18,8 +18,9 @@ pub const MAX_QUEUED: usize = 256 << 10;
 pub const MAX_LINKS: usize = 64;
 pub const MAX_LINK_MEMORY: usize = 8 << 20;
 
-/// Most private memory that links may cost the server, in bytes: each has two lanes that come in, with
-/// one message whole and one in parts, and two that go out, with a queue and one message beyond.
+/// Most private memory that links may cost the server, in bytes: each has two lanes that come in,
+/// with one message whole and one in parts, and two that go out, with a queue and one message
+/// beyond.
 pub const BUDGET: usize = MAX_LINKS * 2 * (2 * MAX_MESSAGE + MAX_QUEUED + MAX_MESSAGE);
 
 /// The server's state.

@@ -1,6 +1,6 @@
-//! Users who would pass for others: real ones, so as root alone. Whoever is admitted can give any file that it
-//! may write a link's name, and fill it as a link. Who made the file is asked of the kernel; so the server must
-//! take only what nobody but its owner could have filled.
+//! Users who would pass for others: real ones, so as root alone. Whoever is admitted can give any
+//! file that it may write a link's name, and fill it as a link. Who made the file is asked of the
+//! kernel; so the server must take only what nobody but its owner could have filled.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -75,7 +75,8 @@ pub fn run(program: &str) -> Result<Account, String> {
         return Ok(account);
     }
     for case in CASES {
-        // Between two servers anybody of their user may remove what the first one left: tried again.
+        // Between two servers anybody of their user may remove what the first one left: tried
+        // again.
         let tries = if *case == Case::OldRegistry { 20 } else { 1 };
         let mut said = attempt(program, *case);
         for _ in 1..tries {
@@ -186,8 +187,8 @@ pub fn doorkeep(name: &str) -> Result<(), Box<dyn Error>> {
     Ok(running.stop()?)
 }
 
-/// Gives a file a second name, as the hostile user, and holds the lock of whoever would live in it until its
-/// input ends.
+/// Gives a file a second name, as the hostile user, and holds the lock of whoever would live in it
+/// until its input ends.
 ///
 /// # Errors
 /// The kernel forbids it.

@@ -44,8 +44,8 @@ pub(crate) struct Ledger {
     next_ticket: AtomicU64,
     /// Whatever happened to those who have nothing to do with the victim. Never reset.
     pub(crate) disturbed: AtomicU64,
-    /// How long the machine let a thread of the conductor wait that only wanted to run for a moment, in
-    /// nanoseconds, all in all. Never reset.
+    /// How long the machine let a thread of the conductor wait that only wanted to run for a
+    /// moment, in nanoseconds, all in all. Never reset.
     pub(crate) stalled: AtomicU64,
     pub(crate) streams: [Stream; STREAMS],
     pub(crate) tickets: [Ticket; TICKETS],
@@ -97,8 +97,8 @@ pub(crate) fn open(descriptor: i32) -> anyhow::Result<&'static Ledger> {
     let path = format!("/proc/self/fd/{descriptor}");
     let file = OpenOptions::new().read(true).write(true).open(path).context("open the ledger")?;
     let place = map(&file)?;
-    // SAFETY: `map` gives `size_of::<Ledger>()` bytes at a page's beginning that are never unmapped;
-    // all of it is atomics, for which any content is a value.
+    // SAFETY: `map` gives `size_of::<Ledger>()` bytes at a page's beginning that are never
+    // unmapped; all of it is atomics, for which any content is a value.
     let ledger: &'static Ledger = unsafe { place.as_ref() };
     Ok(LEDGER.get_or_init(|| ledger))
 }

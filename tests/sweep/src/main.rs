@@ -1,9 +1,9 @@
-//! `crash-sweep`: kills servers and clients with SIGKILL, at each named step and at random moments, and
-//! checks after each kill everything that is promised for it.
+//! `crash-sweep`: kills servers and clients with SIGKILL, at each named step and at random moments,
+//! and checks after each kill everything that is promised for it.
 //!
 //! The conductor starts this very program again in hidden roles: two steady servers (one for each
-//! kind of doorbell) with a bystander each, whose clients are killed; workers, whose servers are killed;
-//! and a victim for each trial. What each of them did is counted in a ledger, memory of the
+//! kind of doorbell) with a bystander each, whose clients are killed; workers, whose servers are
+//! killed; and a victim for each trial. What each of them did is counted in a ledger, memory of the
 //! conductor's that outlives them all.
 
 mod ledger;
@@ -29,8 +29,8 @@ use clap::Parser;
 use roles::Role;
 use sweep::{Extent, Sweep};
 
-/// Kills of servers and clients, with everything checked after each. Ends with a failure if anything
-/// was not as it is promised.
+/// Kills of servers and clients, with everything checked after each. Ends with a failure if
+/// anything was not as it is promised.
 #[derive(Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -49,9 +49,9 @@ struct Arguments {
     /// Runs only the trial of this number, 20 times.
     #[arg(long)]
     replay: Option<u64>,
-    /// Longest time of notice in milliseconds that is no failure. What the machine itself was late in
-    /// that trial (a thread that sleeps for 2 ms at a time tells) is not counted here; it is in the
-    /// result.
+    /// Longest time of notice in milliseconds that is no failure. What the machine itself was late
+    /// in that trial (a thread that sleeps for 2 ms at a time tells) is not counted here; it
+    /// is in the result.
     #[arg(long, default_value_t = 100)]
     notice: u32,
     #[command(subcommand)]

@@ -117,8 +117,8 @@ pub(crate) fn role(role: &str, name: &str, ledger: &OwnedFd) -> Vec<String> {
     [role, "--name", name, "--ledger", &ledger].map(String::from).to_vec()
 }
 
-/// Looks again and again; `false`: not within `patience`. A machine that stood still meanwhile is not
-/// held against anybody: so many looks must have been in vain, too.
+/// Looks again and again; `false`: not within `patience`. A machine that stood still meanwhile is
+/// not held against anybody: so many looks must have been in vain, too.
 pub(crate) fn until(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
     const LOOKS: u32 = 1_000;
     let started = Instant::now();

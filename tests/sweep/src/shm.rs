@@ -1,12 +1,12 @@
-//! Shared memory of the sweep's own: whatever else runs on the machine neither leaves names in it nor
-//! sees the sweep's.
+//! Shared memory of the sweep's own: whatever else runs on the machine neither leaves names in it
+//! nor sees the sweep's.
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
-/// Gives this process and its children a `/dev/shm` of their own, where the system allows it. Call it
-/// before any thread is started. `false`: it is shared with the rest of the machine.
+/// Gives this process and its children a `/dev/shm` of their own, where the system allows it. Call
+/// it before any thread is started. `false`: it is shared with the rest of the machine.
 pub(crate) fn make_private() -> bool {
     let (uid, gid) = (geteuid(), getegid());
     if unshare(CloneFlags::CLONE_NEWNS).is_err() {

@@ -127,8 +127,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// For the trials that did not count, as the machine stood still: others at random moments, from
-    /// number `first` on.
+    /// For the trials that did not count, as the machine stood still: others at random moments,
+    /// from number `first` on.
     fn make_up(&mut self, first: u64) -> anyhow::Result<()> {
         let Extent { seed, rounds, moments, .. } = self.extent;
         for number in first..first + moments {

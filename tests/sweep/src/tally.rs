@@ -11,7 +11,8 @@ use crate::plan::{Side, entries};
 /// What can be wrong after a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Somebody waited in vain: for a reply, for the victim's end, for a name to be free, for a link.
+    /// Somebody waited in vain: for a reply, for the victim's end, for a name to be free, for a
+    /// link.
     Hung,
     Lost,
     Repeated,

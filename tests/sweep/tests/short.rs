@@ -1,4 +1,5 @@
-//! A short sweep, as it runs with the other tests: every step of every side, and some random moments.
+//! A short sweep, as it runs with the other tests: every step of every side, and some random
+//! moments.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

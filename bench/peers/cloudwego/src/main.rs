@@ -1,7 +1,7 @@
 //! The shmipc of cloudwego: bytes through its streams, plus the codec. With the mode that its
-//! documentation recommends for small messages (V4, eventfd). It has no back-pressure: once its buffers
-//! run out it falls back to its socket, for good. So a sender of notices waits for a confirmation now
-//! and then.
+//! documentation recommends for small messages (V4, eventfd). It has no back-pressure: once its
+//! buffers run out it falls back to its socket, for good. So a sender of notices waits for a
+//! confirmation now and then.
 
 use std::os::unix::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
-//! iceoryx2 in the ways that its documentation shows: publish-subscribe and request-response of a plain
-//! struct, polled; the same struct with its events to sleep on; the enum as bytes; and large payloads
-//! in place.
+//! iceoryx2 in the ways that its documentation shows: publish-subscribe and request-response of a
+//! plain struct, polled; the same struct with its events to sleep on; the enum as bytes; and large
+//! payloads in place.
 
 mod node;
 mod plain;

@@ -102,8 +102,8 @@ impl Rival for Encoded {
     }
 }
 
-/// Large payloads: copied into shared memory once, looked at where they lie. A message without bytes
-/// asks for the confirmation.
+/// Large payloads: copied into shared memory once, looked at where they lie. A message without
+/// bytes asks for the confirmation.
 pub(crate) struct InPlace;
 
 impl Rival for InPlace {

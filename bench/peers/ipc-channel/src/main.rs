@@ -1,5 +1,5 @@
-//! ipc-channel: typed channels, exchanged through one one-shot server for each client; large payloads
-//! through its byte channel where the peer's name says so.
+//! ipc-channel: typed channels, exchanged through one one-shot server for each client; large
+//! payloads through its byte channel where the peer's name says so.
 
 use std::fs;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! ipmpsc: typed messages through its shared ring buffers, one for requests and one for each client's
-//! replies.
+//! ipmpsc: typed messages through its shared ring buffers, one for requests and one for each
+//! client's replies.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Rivals written in C++: bytes through their own interfaces, plus the codec. Each is a library made by
-//! `native/build` with the functions of `native/pipe.h`.
+//! Rivals written in C++: bytes through their own interfaces, plus the codec. Each is a library
+//! made by `native/build` with the functions of `native/pipe.h`.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;

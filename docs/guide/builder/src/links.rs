@@ -60,8 +60,8 @@ fn read(directory: &Path, pages: &mut BTreeMap<PathBuf, String>) -> io::Result<(
     Ok(())
 }
 
-/// The values of an attribute; `start` is all in front of the value. Only mdBook's own output is read,
-/// which always has double quotes.
+/// The values of an attribute; `start` is all in front of the value. Only mdBook's own output is
+/// read, which always has double quotes.
 fn values<'t>(html: &'t str, start: &'t str) -> impl Iterator<Item = &'t str> {
     html.split(start).skip(1).filter_map(|rest| rest.split('"').next())
 }

@@ -1,5 +1,5 @@
-//! Builds the guide with mdBook. A warning of mdBook's is an error here, and so is a link to a page or
-//! a heading that is not there: mdBook itself looks at neither.
+//! Builds the guide with mdBook. A warning of mdBook's is an error here, and so is a link to a page
+//! or a heading that is not there: mdBook itself looks at neither.
 
 mod links;
 mod warnings;

@@ -1,6 +1,7 @@
 //! The protocols of the guide's programs.
 //!
-//! The programs themselves are in `src/bin`. They are made to be read in the book, next to its text.
+//! The programs themselves are in `src/bin`. They are made to be read in the book, next to its
+//! text.
 
 #![allow(missing_docs, reason = "the book explains each protocol")]
 

@@ -1,7 +1,7 @@
-//! Who is there, and what is on its way to each. Everybody is told at their own pace, by a thread of
-//! their own; who speaks faster than the others read is made to wait. Somebody who reads nothing at all
-//! for a while, a stopped program or a terminal on hold, keeps nobody waiting: what is too much for its
-//! queue is left out, counted, and told when it reads again.
+//! Who is there, and what is on its way to each. Everybody is told at their own pace, by a thread
+//! of their own; who speaks faster than the others read is made to wait. Somebody who reads nothing
+//! at all for a while, a stopped program or a terminal on hold, keeps nobody waiting: what is too
+//! much for its queue is left out, counted, and told when it reads again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -120,8 +120,8 @@ fn connect(server: &str, events: &Events, patience: Duration) -> Result<Client<C
     }
 }
 
-/// Says lines, at the pace of those who read them. Those that could not be sent or handled are told,
-/// and the chat goes on; the server's end comes as a happening of its own, with the reason.
+/// Says lines, at the pace of those who read them. Those that could not be sent or handled are
+/// told, and the chat goes on; the server's end comes as a happening of its own, with the reason.
 fn say(chat: &Client<Chat>, lines: Vec<String>) {
     let message = Chat::Say { lines };
     while !screen::is_interrupted() {

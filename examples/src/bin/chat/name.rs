@@ -12,8 +12,8 @@ const LONGEST: usize = 32;
 /// The name, if it is one.
 ///
 /// # Errors
-/// It is empty or too long, or has characters that names do not have: a colon or a star could make its
-/// lines look like others'.
+/// It is empty or too long, or has characters that names do not have: a colon or a star could make
+/// its lines look like others'.
 pub(crate) fn checked(name: &str) -> Result<String, BadName> {
     let name = name.trim();
     let is_mark = |c: char| c.general_category_group() == GeneralCategoryGroup::Mark;
@@ -26,8 +26,8 @@ pub(crate) fn checked(name: &str) -> Result<String, BadName> {
     if right { Ok(name.into()) } else { Err(BadName { longest: LONGEST as u32 }) }
 }
 
-/// Could people take the one for the other? By what letters look like (Unicode's list of confusables),
-/// and in small and capital letters alike.
+/// Could people take the one for the other? By what letters look like (Unicode's list of
+/// confusables), and in small and capital letters alike.
 pub(crate) fn look_alike(one: &str, other: &str) -> bool {
     let look = |name: &str| {
         let small = skeleton(name).collect::<String>().to_lowercase();

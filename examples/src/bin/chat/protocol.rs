@@ -15,8 +15,8 @@ pub(crate) enum Chat {
     Say { lines: Vec<String> },
 }
 
-/// What the server tells those who joined. Each is answered when it was shown, so that the server knows
-/// how far everybody is.
+/// What the server tells those who joined. Each is answered when it was shown, so that the server
+/// knows how far everybody is.
 #[derive(Debug, Clone, Serialize, Deserialize, ShmMessage)]
 pub(crate) enum ChatEvent {
     /// Somebody else's lines.

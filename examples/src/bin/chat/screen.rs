@@ -66,8 +66,8 @@ pub(crate) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// The happenings of this program, Ctrl-C first of all: it ends the program in order, or, where that
-/// takes too long or it is pressed again, at once.
+/// The happenings of this program, Ctrl-C first of all: it ends the program in order, or, where
+/// that takes too long or it is pressed again, at once.
 pub(crate) fn happenings() -> Result<(Sender, Happenings)> {
     let (sender, receiver) = sync_channel(MOST_LINES);
     let sender = Sender(sender);
@@ -146,9 +146,9 @@ fn types_lines() -> bool {
     tcgetattr(io::stdin()).is_ok_and(|mode| mode.local_flags.contains(LocalFlags::ICANON))
 }
 
-/// A terminal gives what was typed when the line ends, or at Ctrl-D: so what comes from it without an
-/// end is a line that Ctrl-D sent, and only Ctrl-D with nothing before it, which gives nothing, is the
-/// input's end.
+/// A terminal gives what was typed when the line ends, or at Ctrl-D: so what comes from it without
+/// an end is a line that Ctrl-D sent, and only Ctrl-D with nothing before it, which gives nothing,
+/// is the input's end.
 fn send_lines(mut input: impl BufRead, is_terminal: bool, sender: &Sender) -> io::Result<()> {
     let mut line = Vec::new();
     loop {

@@ -1,4 +1,5 @@
-//! Large messages: pictures go to a viewer in another process, which answers each with its checksum.
+//! Large messages: pictures go to a viewer in another process, which answers each with its
+//! checksum.
 //!
 //! `pictures` alone starts its viewer itself; `pictures view NAME` and `pictures send NAME` are the
 //! same in two terminals.
@@ -43,7 +44,8 @@ enum Side {
     View {
         /// The viewer's name.
         name: String,
-        /// The file that the last picture is written to. Without it: one in the temporary directory.
+        /// The file that the last picture is written to. Without it: one in the temporary
+        /// directory.
         #[arg(long)]
         out: Option<PathBuf>,
         /// End when the first sender is gone.

@@ -10,7 +10,8 @@ use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder};
 
 use crate::protocol::Samples;
 
-/// Largest picture in bytes, a little below the largest message: a file's header may claim anything.
+/// Largest picture in bytes, a little below the largest message: a file's header may claim
+/// anything.
 const MAXIMUM: u64 = (1 << 30) - (1 << 10);
 
 /// A picture in memory.

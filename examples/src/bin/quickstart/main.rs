@@ -1,6 +1,7 @@
 //! The project's main job in one command: one server process and several client processes exchange
 //! the lines of real text files, typed queries with their answers, numbered events, and questions
-//! from the server to its clients; everything is checked on both sides, and round trips are measured.
+//! from the server to its clients; everything is checked on both sides, and round trips are
+//! measured.
 //!
 //! A message's way through this program: [`client`] sends, [`server`] keeps it in [`store`] and
 //! answers or tells all, [`watcher`] takes the events, [`conductor`] judges, [`report`] prints.
@@ -21,8 +22,8 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use shmipc_examples::finish;
 
-/// One server and several clients exchange the lines of text files, typed queries and events through
-/// shared memory, and check every answer.
+/// One server and several clients exchange the lines of text files, typed queries and events
+/// through shared memory, and check every answer.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {

@@ -36,8 +36,9 @@ use crate::typed::message::ShmMessage;
 ///
 /// Whoever wants events says how they are handled: [`on_event`](Self::on_event) for events that ask
 /// for no reply, [`serve_events`](Self::serve_events) or [`serve_events_fn`](Self::serve_events_fn)
-/// for all. That starts the client's listener thread. A client without any is skipped by broadcasts,
-/// and who sends it an event gets [`SendError::NotHandled`](crate::SendError::NotHandled).
+/// for all. That starts the client's listener thread. A client without any is skipped by
+/// broadcasts, and who sends it an event gets
+/// [`SendError::NotHandled`](crate::SendError::NotHandled).
 #[must_use = "nothing happens before `connect`"]
 pub struct ClientBuilder<P: ShmMessage> {
     name: String,
@@ -106,10 +107,10 @@ impl<P: ShmMessage> ClientBuilder<P> {
         self
     }
 
-    /// Most shared memory in bytes for the link, where the server chooses its rings: what the server says
-    /// stands in memory that its other clients can write. With a [`ring_size`](Self::ring_size) of one's own
-    /// this has no meaning. A server that asks for more is not connected to:
-    /// [`ConnectError::LinkMemory`].
+    /// Most shared memory in bytes for the link, where the server chooses its rings: what the
+    /// server says stands in memory that its other clients can write. With a
+    /// [`ring_size`](Self::ring_size) of one's own this has no meaning. A server that asks for
+    /// more is not connected to: [`ConnectError::LinkMemory`].
     pub fn max_link_memory(mut self, bytes: usize) -> Self {
         self.max_link_memory = bytes;
         self
@@ -121,16 +122,16 @@ impl<P: ShmMessage> ClientBuilder<P> {
         self
     }
 
-    /// Calls `hook` with the thread's name, first in each thread that the library starts for this client:
-    /// the listener (`shmipc-events`), and whoever takes answers that come after their calls' deadlines
-    /// (`shmipc-reaper`). It may set a priority, processors or a signal mask; what the threads have
-    /// without it stands at [Threads](crate#threads). The one thread that waits for the deaths of all this
-    /// process's peers (`shmipc-watch`) runs the hook of the client or server whose link starts it, if
-    /// that has one.
+    /// Calls `hook` with the thread's name, first in each thread that the library starts for this
+    /// client: the listener (`shmipc-events`), and whoever takes answers that come after their
+    /// calls' deadlines (`shmipc-reaper`). It may set a priority, processors or a signal mask;
+    /// what the threads have without it stands at [Threads](crate#threads). The one thread that
+    /// waits for the deaths of all this process's peers (`shmipc-watch`) runs the hook of the
+    /// client or server whose link starts it, if that has one.
     ///
-    /// `connect` waits for the listener's, and gives [`ConnectError::Thread`] if it panicked. In the other
-    /// threads a panic is printed and goes no further. The hook must not wait for the thread that
-    /// connects.
+    /// `connect` waits for the listener's, and gives [`ConnectError::Thread`] if it panicked. In
+    /// the other threads a panic is printed and goes no further. The hook must not wait for the
+    /// thread that connects.
     pub fn on_thread(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.hook = Some(Hook::new(hook));
         self
@@ -146,9 +147,9 @@ impl<P: ShmMessage> ClientBuilder<P> {
         self
     }
 
-    /// Calls `handle` with the number of events that this client missed, in the order of those that did
-    /// come: the server dropped them because this client did not read them in time, or they could not
-    /// be decoded, or their handler panicked, or there is none for them.
+    /// Calls `handle` with the number of events that this client missed, in the order of those that
+    /// did come: the server dropped them because this client did not read them in time, or they
+    /// could not be decoded, or their handler panicked, or there is none for them.
     pub fn on_missed(mut self, handle: impl FnMut(u64) + Send + 'static) -> Self {
         self.events.on_missed = Some(Box::new(handle));
         self

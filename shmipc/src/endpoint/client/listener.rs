@@ -142,7 +142,8 @@ impl<E: ShmMessage> Listener<E> {
     fn run_as(self, work: impl FnOnce(&mut Self) -> Departure) {
         let listening = self.listening.clone();
         let is_inherited = |listener: &Self| listener.session.link().is_inherited();
-        // However the listening ended, the link ends with it: nobody would hear what the server says.
+        // However the listening ended, the link ends with it: nobody would hear what the server
+        // says.
         let close = |listener: &mut Self, departure: Option<Departure>| {
             listener.end(&departure.unwrap_or(Departure::ClosedHere));
         };

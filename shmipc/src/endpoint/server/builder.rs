@@ -63,8 +63,8 @@ pub(super) type OnRefused = Box<dyn FnMut(&Refused) + Send>;
 /// | [`on_thread`](Self::on_thread) | nothing | |
 ///
 /// # Memory
-/// What a server holds for its clients is bounded, whatever they do. For each link it is at most the
-/// sum of
+/// What a server holds for its clients is bounded, whatever they do. For each link it is at most
+/// the sum of
 /// - the link's segment: 4 KiB and four rings, and never more than `max_link_memory`;
 /// - ten times `max_message`: two messages that arrive in fragments and two that came whole, in
 ///   buffers that grow by doubling, and one in each of the two queues beyond `max_queued`;
@@ -73,11 +73,12 @@ pub(super) type OnRefused = Box<dyn FnMut(&Refused) + Send>;
 ///
 /// With `max_links` of them, and 10 MiB for the registry and the threads, that is
 /// [`memory_budget`](Self::memory_budget). It is what the worst of clients can do, all at the same
-/// time: a quiet link takes its segment and little more. With the default options it is some hundred
-/// gibibytes, so whoever must live within a limit lowers `max_links` and `max_message` first. What
-/// handlers keep is their own affair, and so is the value that a message is decoded to: that takes at
-/// most as much memory for each byte as the protocol's types make of one (an absent
-/// `Option<[u64; 32]>` is one byte in a message and 264 in a `Vec`), and one message is decoded at a time.
+/// time: a quiet link takes its segment and little more. With the default options it is some
+/// hundred gibibytes, so whoever must live within a limit lowers `max_links` and `max_message`
+/// first. What handlers keep is their own affair, and so is the value that a message is decoded to:
+/// that takes at most as much memory for each byte as the protocol's types make of one (an absent
+/// `Option<[u64; 32]>` is one byte in a message and 264 in a `Vec`), and one message is decoded at
+/// a time.
 #[must_use = "nothing happens before `bind`"]
 pub struct ServerBuilder<P> {
     name: String,
@@ -110,15 +111,15 @@ impl<P: ShmMessage> ServerBuilder<P> {
         Self { name: name.into(), settings, on_refused: None, protocol: PhantomData }
     }
 
-    /// Bytes in each of a link's four rings, where the client chooses no other size. Larger messages
-    /// pass too, in fragments.
+    /// Bytes in each of a link's four rings, where the client chooses no other size. Larger
+    /// messages pass too, in fragments.
     ///
-    /// The rule: four times the messages that are usual. A message of at most half a ring passes in one piece,
-    /// and while one is read the next is written. So the default is for messages of up to 16 KiB; larger
-    /// ones lose up to half their speed in it, smaller ones gain nothing from more. From 1 MiB on, rings of
-    /// 8 MiB are faster still: they are larger than a processor's own cache, and the two sides meet in the
-    /// cache that they share. The memory of all four is reserved while a client connects, and takes the
-    /// most of that time.
+    /// The rule: four times the messages that are usual. A message of at most half a ring passes in
+    /// one piece, and while one is read the next is written. So the default is for messages of
+    /// up to 16 KiB; larger ones lose up to half their speed in it, smaller ones gain nothing
+    /// from more. From 1 MiB on, rings of 8 MiB are faster still: they are larger than a
+    /// processor's own cache, and the two sides meet in the cache that they share. The memory
+    /// of all four is reserved while a client connects, and takes the most of that time.
     pub fn ring_size(mut self, bytes: usize) -> Self {
         self.settings.registry.message_ring = bytes;
         self.settings.registry.reply_ring = bytes;
@@ -150,9 +151,10 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Calls `tell` for every client that is not taken on, with the exact cause: the client itself is told no
-    /// more than a [`Refusal`](crate::Refusal). On the listener's thread, so others wait meanwhile; a panic in
-    /// it is ignored. Whoever may connect decides how often: do not let a log grow without bound.
+    /// Calls `tell` for every client that is not taken on, with the exact cause: the client itself
+    /// is told no more than a [`Refusal`](crate::Refusal). On the listener's thread, so others
+    /// wait meanwhile; a panic in it is ignored. Whoever may connect decides how often: do not
+    /// let a log grow without bound.
     ///
     /// ```no_run
     /// # use serde::{Deserialize, Serialize};
@@ -167,9 +169,9 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Most clients at a time. Each link takes up to two file descriptors of this process, so that a
-    /// thousand links want a higher limit than is usual (`ulimit -n`). A client beyond is refused with
-    /// [`Refusal::TooManyLinks`](crate::Refusal::TooManyLinks).
+    /// Most clients at a time. Each link takes up to two file descriptors of this process, so that
+    /// a thousand links want a higher limit than is usual (`ulimit -n`). A client beyond is
+    /// refused with [`Refusal::TooManyLinks`](crate::Refusal::TooManyLinks).
     pub fn max_links(mut self, links: usize) -> Self {
         self.settings.registry.max_links = links;
         self
@@ -181,8 +183,9 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Most bytes that wait privately for one client's lane, for events as well as for replies; each
-    /// message counts some 200 bytes more than it has. One message always may, however large.
+    /// Most bytes that wait privately for one client's lane, for events as well as for replies;
+    /// each message counts some 200 bytes more than it has. One message always may, however
+    /// large.
     pub fn max_queued(mut self, bytes: usize) -> Self {
         self.settings.manner.queue_maximum = bytes;
         self
@@ -200,16 +203,17 @@ impl<P: ShmMessage> ServerBuilder<P> {
         self
     }
 
-    /// Calls `hook` with the thread's name, first in each thread that the library starts for this server:
-    /// the listener, which runs its handlers (`shmipc-listener`), and whoever takes answers that come
-    /// after their calls' deadlines (`shmipc-reaper`). It may set a priority, processors or a signal mask;
-    /// what the threads have without it stands at [Threads](crate#threads). The one thread that waits
-    /// for the deaths of all this process's peers (`shmipc-watch`) runs the hook of the server or client
-    /// whose link starts it, if that has one.
+    /// Calls `hook` with the thread's name, first in each thread that the library starts for this
+    /// server: the listener, which runs its handlers (`shmipc-listener`), and whoever takes
+    /// answers that come after their calls' deadlines (`shmipc-reaper`). It may set a priority,
+    /// processors or a signal mask; what the threads have without it stands at
+    /// [Threads](crate#threads). The one thread that waits for the deaths of all this process's
+    /// peers (`shmipc-watch`) runs the hook of the server or client whose link starts it, if
+    /// that has one.
     ///
-    /// `serve` waits for the listener's, and gives [`ServeError::Thread`](crate::ServeError::Thread) if it
-    /// panicked. In the other threads a panic is printed and goes no further. The hook must not wait for
-    /// the thread that serves.
+    /// `serve` waits for the listener's, and gives
+    /// [`ServeError::Thread`](crate::ServeError::Thread) if it panicked. In the other threads a
+    /// panic is printed and goes no further. The hook must not wait for the thread that serves.
     pub fn on_thread(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.settings.hook = Some(Hook::new(hook));
         self
@@ -249,14 +253,16 @@ impl<P: ShmMessage> ServerBuilder<P> {
         links.saturating_mul(link).saturating_add((2 << 20) + LISTENER_STACK as u64)
     }
 
-    /// Takes the name, as this process's effective user: a process that changes its user does so before, or
-    /// it cannot remove the name at the end ([`ServeError::NameLeft`](crate::ServeError::NameLeft)), and its
-    /// clients must be of its new user, be admitted, and trust the first one
+    /// Takes the name, as this process's effective user: a process that changes its user does so
+    /// before, or it cannot remove the name at the end
+    /// ([`ServeError::NameLeft`](crate::ServeError::NameLeft)), and its clients must be of its
+    /// new user, be admitted, and trust the first one
     /// ([`ClientBuilder::server_user`](crate::ClientBuilder::server_user)).
     ///
-    /// Should the name's file be removed while the server lives (`rm`, a log-out with `RemoveIPC=yes`), it
-    /// is there again within a second, and links stand as they were. If another server took the name
-    /// before, this one stops ([`ServeError::NameLost`](crate::ServeError::NameLost)).
+    /// Should the name's file be removed while the server lives (`rm`, a log-out with
+    /// `RemoveIPC=yes`), it is there again within a second, and links stand as they were. If
+    /// another server took the name before, this one stops
+    /// ([`ServeError::NameLost`](crate::ServeError::NameLost)).
     ///
     /// # Errors
     /// [`BindError`]: an option is out of range, the name cannot be one, a live server has it,

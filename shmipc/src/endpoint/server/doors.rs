@@ -1,7 +1,7 @@
-//! Names that were lost while the server lived. A file without a name cannot be given one again, so the name
-//! gets a registry of its own, a *door*: clients that come from then on mark their links and offer new ones
-//! there, and a thread passes that on to the registry that the listener sleeps on. The clients that came before
-//! notice nothing.
+//! Names that were lost while the server lived. A file without a name cannot be given one again, so
+//! the name gets a registry of its own, a *door*: clients that come from then on mark their links
+//! and offer new ones there, and a thread passes that on to the registry that the listener sleeps
+//! on. The clients that came before notice nothing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -66,8 +66,8 @@ impl Doors {
         Ok(())
     }
 
-    /// An offer that came through one of them: of the one that was asked longest ago, so that nobody who
-    /// offers without end keeps others waiting.
+    /// An offer that came through one of them: of the one that was asked longest ago, so that
+    /// nobody who offers without end keeps others waiting.
     pub(super) fn next_offer(&mut self) -> Option<(Arc<Registry>, u64, Offer)> {
         for _ in 0..self.doors.len() {
             self.asked = self.asked.wrapping_add(1);

@@ -1,5 +1,5 @@
-//! The server's listener: one thread that takes clients on, takes their messages in turn, dispatches
-//! them, and lets go of who is gone.
+//! The server's listener: one thread that takes clients on, takes their messages in turn,
+//! dispatches them, and lets go of who is gone.
 //!
 //! Only *active* links are looked at. A link that was quiet for a whole spin budget is parked: its
 //! client then sets the link's ready bit in the registry with its next message, and that makes it
@@ -34,7 +34,8 @@ pub(super) struct Listener<P: ShmMessage> {
     /// Empty between two rounds; kept so that being woken allocates nothing.
     found: Vec<usize>,
     last_id: u64,
-    /// Whether clients may have offered links that were not looked at, and the slot of the last one that was.
+    /// Whether clients may have offered links that were not looked at, and the slot of the last
+    /// one that was.
     offered: bool,
     last_slot: usize,
     /// Whether the last look for an offer began with the doors.
@@ -108,8 +109,8 @@ impl<P: ShmMessage> Listener<P> {
         }
     }
 
-    /// Makes links active that asked for it, and takes an offered one on. One a turn: opening it is work, and
-    /// whoever offers many is not to keep those waiting who have a link.
+    /// Makes links active that asked for it, and takes an offered one on. One a turn: opening it is
+    /// work, and whoever offers many is not to keep those waiting who have a link.
     fn look_for_ready(&mut self) {
         if self.shared.registry.has_ready() {
             let mut ready = std::mem::take(&mut self.found);

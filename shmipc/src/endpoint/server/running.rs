@@ -21,8 +21,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server that serves. Dropping it stops it, as [`stop`](Self::stop) does.
 ///
-/// The library installs no signal handlers: a program that is to stop in order on Ctrl-C or SIGTERM catches
-/// them, before it binds, and stops the server through a handle. Without that its clients see a crash.
+/// The library installs no signal handlers: a program that is to stop in order on Ctrl-C or SIGTERM
+/// catches them, before it binds, and stops the server through a handle. Without that its clients
+/// see a crash.
 ///
 /// ```no_run
 /// # use serde::{Deserialize, Serialize};
@@ -74,13 +75,13 @@ impl<P: ShmMessage> Running<P> {
     /// Waits until the server is stopped through a [`ServerHandle`]. From inside one of its own
     /// handlers it returns at once.
     ///
-    /// This has no deadline: after the stop it also waits for the handler that is running, for ever if
-    /// that never returns. [`stop`](Self::stop) waits five seconds at most.
+    /// This has no deadline: after the stop it also waits for the handler that is running, for ever
+    /// if that never returns. [`stop`](Self::stop) waits five seconds at most.
     ///
     /// # Errors
     /// [`ServeError::Panicked`]: the listener ended by a panic of its own. [`ServeError::NameLost`]: the
-    /// name's file was removed, and another server took the name. [`ServeError::NameLeft`]: the name could
-    /// not be given free.
+    /// name's file was removed, and another server took the name. [`ServeError::NameLeft`]: the
+    /// name could not be given free.
     pub fn join(mut self) -> Result<(), ServeError> {
         self.check_own()?;
         if self.is_own_thread() {

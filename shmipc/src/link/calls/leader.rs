@@ -131,8 +131,8 @@ impl Calls {
             return Err(NoAnswer::Deadline);
         };
         let token = self.bell.token();
-        // The kernel is asked whether the peer lives by who has slept in vain. A death before that is
-        // told by the watch, or found after the first slice.
+        // The kernel is asked whether the peer lives by who has slept in vain. A death before that
+        // is told by the watch, or found after the first slice.
         let ended = if has_slept { link.ended_for_certain() } else { link.ended() };
         let (mut quiet, mut slice) = (false, WAITING_SLICE);
         let slept = self.bell.sleep_unless(token, reader.consumer(), |consumer| {

@@ -21,8 +21,8 @@ impl Calls {
         std::mem::take(&mut self.lock().rejections)
     }
 
-    /// Takes what is there out of the lane, if nobody leads: replies that come after their calls ended
-    /// would stand in the way of others. Tells whether there was anything.
+    /// Takes what is there out of the lane, if nobody leads: replies that come after their calls
+    /// ended would stand in the way of others. Tells whether there was anything.
     pub(crate) fn drain(&self, link: &Link) -> bool {
         let reader = self.lock().reader.take();
         let mut leadership = Leadership { calls: self, link, reader, call_id: 0, abandons: false };
@@ -49,8 +49,9 @@ impl Calls {
         moved
     }
 
-    /// Takes the answers of calls that ended by their deadline out of the lane as they come. A large
-    /// one that nobody takes would keep the other side from taking anything more of this one.
+    /// Takes the answers of calls that ended by their deadline out of the lane as they come. A
+    /// large one that nobody takes would keep the other side from taking anything more of this
+    /// one.
     pub(crate) fn reap(&self, link: &Link) {
         let mut pause = REAP_PAUSES.0;
         loop {

@@ -6,7 +6,8 @@ use crate::link::control::Failure;
 use crate::link::inbound::Inbound;
 use crate::sync::{self, Thread};
 
-/// Replies' memory kept for callers whose reply another thread takes: so many, each of so many bytes.
+/// Replies' memory kept for callers whose reply another thread takes: so many, each of so many
+/// bytes.
 const KEPT_REPLIES: usize = 4;
 const KEPT_REPLY: usize = 8 << 10;
 
@@ -56,8 +57,8 @@ impl Table {
         }
     }
 
-    /// Remembers that an answer may come that nobody waits for. A peer that never answers may make that many:
-    /// the oldest are forgotten, as answers come in the order of their requests.
+    /// Remembers that an answer may come that nobody waits for. A peer that never answers may make
+    /// that many: the oldest are forgotten, as answers come in the order of their requests.
     pub(super) fn abandon(&mut self, call_id: u32) {
         if self.abandoned.len() == KEPT_ABANDONED {
             self.abandoned.pop_front();

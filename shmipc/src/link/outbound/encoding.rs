@@ -1,6 +1,6 @@
-//! One pass of the user's `Serialize`, whatever comes of it. A message is begun in private memory; where it
-//! grows past a small frame it goes on in the ring, if the turn is free and there is room, and else in a
-//! buffer. The lock is never held meanwhile, and nothing is waited for.
+//! One pass of the user's `Serialize`, whatever comes of it. A message is begun in private memory;
+//! where it grows past a small frame it goes on in the ring, if the turn is free and there is room,
+//! and else in a buffer. The lock is never held meanwhile, and nothing is waited for.
 
 use serde::Serialize;
 
@@ -172,8 +172,9 @@ impl Encoder<'_, '_, '_> {
 }
 
 impl Outbound {
-    /// Takes the turn if it is free, and begins a frame of at least so many payload bytes, if there is
-    /// room for it. Whether a message would be refused in the end is asked before it is encoded.
+    /// Takes the turn if it is free, and begins a frame of at least so many payload bytes, if there
+    /// is room for it. Whether a message would be refused in the end is asked before it is
+    /// encoded.
     fn begin_in_place<'a>(
         &'a self,
         link: &'a Link,
@@ -203,7 +204,8 @@ impl Outbound {
         least: usize,
         manner: &Manner<'_>,
     ) -> Result<VecSink<Vec<u8>>, SendError> {
-        // Nobody would read what is queued. A dead peer may have left many requests for large replies.
+        // Nobody would read what is queued. A dead peer may have left many requests for large
+        // replies.
         if let (Manner::Queueing(_), Some(departure)) = (manner, link.ended()) {
             return Err(link.send_error(departure));
         }

@@ -1,4 +1,5 @@
-//! A message's way through the ring: in one frame, or in fragments if it is larger than a frame may be.
+//! A message's way through the ring: in one frame, or in fragments if it is larger than a frame may
+//! be.
 
 use crate::link::inbound::LENGTH_PREFIX;
 use crate::ring::frame::{FragmentFlags, Kind};
@@ -27,8 +28,8 @@ impl Fragments {
         self.written.is_some()
     }
 
-    /// Writes the message, or as much of it as makes a sensible frame just now. Gives its end once it
-    /// is whole.
+    /// Writes the message, or as much of it as makes a sensible frame just now. Gives its end once
+    /// it is whole.
     pub(super) fn write_some(
         &mut self,
         producer: &mut Producer,

@@ -12,7 +12,8 @@ use crate::ring::frame::Kind;
 use crate::ring::{Label, Producer, Refused, SMALL_FRAME, SmallFrame};
 use crate::sync::{MutexGuard, Ordering};
 
-/// Most payload bytes of a frame that leaves a queue: a listener may write it, for whom others wait.
+/// Most payload bytes of a frame that leaves a queue: a listener may write it, for whom others
+/// wait.
 const QUEUED_PAYLOAD: usize = 64 << 10;
 
 /// A message that waits for room.
@@ -24,8 +25,8 @@ pub(super) struct Queued {
 }
 
 impl Queued {
-    /// Bytes that it takes while it waits, its place in the queue and the allocator's share included:
-    /// a queue of empty messages is not an empty queue.
+    /// Bytes that it takes while it waits, its place in the queue and the allocator's share
+    /// included: a queue of empty messages is not an empty queue.
     fn weight(&self) -> usize {
         self.bytes.capacity() + OVERHEAD
     }
@@ -191,7 +192,8 @@ impl Outbound {
         drop(state);
         let flushed = self.give_back(link, producer, FAVOUR.max(2 * weight as u64));
         if matches!(flushed, Ok(Flushed::Partly)) {
-            // The peer was not asked to ring for room, and the listener may have found the turn taken.
+            // The peer was not asked to ring for room, and the listener may have found the turn
+            // taken.
             link.wake_listener();
         }
         match self.lock().take_queued_end(label.call_id) {
@@ -271,8 +273,8 @@ impl Outbound {
 }
 
 impl State {
-    /// Is there too little room in the queue for a message of so many bytes? One always fits into an
-    /// empty queue, however large.
+    /// Is there too little room in the queue for a message of so many bytes? One always fits into
+    /// an empty queue, however large.
     pub(super) fn is_too_full(&self, outbound: &Outbound, bytes: usize) -> bool {
         self.queued > 0 && self.queued + bytes + OVERHEAD > outbound.queue_maximum
     }

@@ -1,11 +1,12 @@
-//! Whose turn it is to write to a lane. Whoever has the turn has the lane's producer, outside of the lock:
-//! it may run the user's `Serialize`, copy many bytes, and wait for room, and nobody waits for the lock
-//! meanwhile. Who may wait, waits in line for the turn, up to its deadline; who may not, queues its
-//! message, and the turn does not end before what was queued is on its way or waits for room.
+//! Whose turn it is to write to a lane. Whoever has the turn has the lane's producer, outside of
+//! the lock: it may run the user's `Serialize`, copy many bytes, and wait for room, and nobody
+//! waits for the lock meanwhile. Who may wait, waits in line for the turn, up to its deadline; who
+//! may not, queues its message, and the turn does not end before what was queued is on its way or
+//! waits for room.
 //!
-//! The producer stands in the state while nobody has it. So "is it free" and "does anything wait" are
-//! answered under one lock, and no message is left behind: whoever puts the producer back has looked at
-//! the queue under that same lock.
+//! The producer stands in the state while nobody has it. So "is it free" and "does anything wait"
+//! are answered under one lock, and no message is left behind: whoever puts the producer back has
+//! looked at the queue under that same lock.
 
 use std::collections::VecDeque;
 
@@ -72,8 +73,8 @@ impl<'a> Turn<'a> {
         end.map_err(|trouble| refused(self.link, trouble))
     }
 
-    /// Writes as much of a message as there is room for. Gives its end once it is whole, or else what
-    /// was seen of the consumer, for [`Outbound::wait_for_room`].
+    /// Writes as much of a message as there is room for. Gives its end once it is whole, or else
+    /// what was seen of the consumer, for [`Outbound::wait_for_room`].
     pub(super) fn write(
         &mut self,
         fragments: &mut Fragments,
@@ -95,8 +96,8 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // A forked child that comes out of the user's `Serialize`: a thread that stayed behind may have
-        // held the lock.
+        // A forked child that comes out of the user's `Serialize`: a thread that stayed behind may
+        // have held the lock.
         if self.link.is_inherited() {
             std::mem::forget(self.producer.take());
             return;
@@ -202,8 +203,8 @@ impl Outbound {
         }
     }
 
-    /// Ends a turn: writes what is queued, as far as there is room, and puts the producer back. After
-    /// `most` bytes it leaves the rest to others.
+    /// Ends a turn: writes what is queued, as far as there is room, and puts the producer back.
+    /// After `most` bytes it leaves the rest to others.
     pub(super) fn give_back(
         &self,
         link: &Link,
@@ -300,8 +301,8 @@ impl Outbound {
         }
     }
 
-    /// Writes some of the queue into the ring, as far as there is room and it is nobody else's turn. For
-    /// listeners: never waits, and does not take long.
+    /// Writes some of the queue into the ring, as far as there is room and it is nobody else's
+    /// turn. For listeners: never waits, and does not take long.
     #[inline]
     pub(crate) fn flush(&self, link: &Link) -> Flushed {
         match self.queue_busy.load(Ordering::Relaxed) {

@@ -1,20 +1,20 @@
-//! The portable doorbell: whether it was rung is the state of one of `raw_sync`'s events, and a POSIX
-//! semaphore is what a sleeper sleeps on.
+//! The portable doorbell: whether it was rung is the state of one of `raw_sync`'s events, and a
+//! POSIX semaphore is what a sleeper sleeps on.
 //!
 //! Of `raw_sync`'s two events this is the one of atomics alone. The other, a mutex and a condition
 //! variable, was here before, and processes are killed at any place:
-//! - a condition variable waits, inside a *ring*, until every sleeper woken before has left it, and one
-//!   that was killed never does: a killed client hung its server, for all clients;
+//! - a condition variable waits, inside a *ring*, until every sleeper woken before has left it, and
+//!   one that was killed never does: a killed client hung its server, for all clients;
 //! - a mutex dies with its holder, or must be made robust and mended;
 //! - both wait by the wall clock, which can be set back.
 //!
 //! A semaphore is one atomic count and a sleep on it. A sleeper that is killed leaves behind that
-//! somebody may sleep, which costs a system call with each ring; a ringer that is killed takes its ring
-//! with it at most, and every sleep is bounded.
+//! somebody may sleep, which costs a system call with each ring; a ringer that is killed takes its
+//! ring with it at most, and every sleep is bounded.
 //!
 //! Its limits, and what is done about each:
-//! - Where the C library does not know how to wait by the monotonic clock (glibc does since 2.30), a
-//!   sleep can last longer by what the clock is set back meanwhile, unless the bell is rung.
+//! - Where the C library does not know how to wait by the monotonic clock (glibc does since 2.30),
+//!   a sleep can last longer by what the clock is set back meanwhile, unless the bell is rung.
 //! - The memory is used by the system's own code, which trusts it. A server takes links with this
 //!   kind only if its own builder chose it.
 
@@ -43,8 +43,8 @@ pub(super) struct EventBell {
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
-// SAFETY: a process-shared semaphore and two bytes that are used as atomics, which any thread may use,
-// in memory that `_owner` keeps alive.
+// SAFETY: a process-shared semaphore and two bytes that are used as atomics, which any thread may
+// use, in memory that `_owner` keeps alive.
 unsafe impl Send for EventBell {}
 // SAFETY: as above.
 unsafe impl Sync for EventBell {}
@@ -65,8 +65,8 @@ impl EventBell {
     }
 
     /// # Safety
-    /// `initialise` prepared the place, which stays valid while `owner` lives, and only this type uses
-    /// it.
+    /// `initialise` prepared the place, which stays valid while `owner` lives, and only this type
+    /// uses it.
     pub(super) unsafe fn attach(
         place: NonNull<u8>,
         owner: Arc<dyn Any + Send + Sync>,
@@ -82,7 +82,8 @@ impl EventBell {
     pub(super) fn sleep(&self, timeout: Duration) -> bool {
         let started = Instant::now();
         let woken = wait(self.semaphore, timeout);
-        // A ring that was set and not posted yet counts; the post ends the next sleep at once, in vain.
+        // A ring that was set and not posted yet counts; the post ends the next sleep at once, in
+        // vain.
         if self.was_rung() || woken {
             return false;
         }

@@ -1,19 +1,19 @@
 //! The futex doorbell: a word that counts rings. A sleep on an old count returns at once.
 //!
 //! # Who sleeps trusts nobody to wake it
-//! The word is shared, and the kernel serves whoever has it mapped: with one call a peer moves all who
-//! sleep on it to a word of its own, where no ring reaches them, or has every wake-up fail by waiting for
-//! a lock on the word. So every sleep is bounded by a timer of the kernel's, and by nothing else: a
-//! thread that rings for those who are late would need their word too, and may itself be kept from
-//! running. Arming a timer costs 0.3 µs of a sleep.
+//! The word is shared, and the kernel serves whoever has it mapped: with one call a peer moves all
+//! who sleep on it to a word of its own, where no ring reaches them, or has every wake-up fail by
+//! waiting for a lock on the word. So every sleep is bounded by a timer of the kernel's, and by
+//! nothing else: a thread that rings for those who are late would need their word too, and may
+//! itself be kept from running. Arming a timer costs 0.3 µs of a sleep.
 //!
-//! Who sleeps for long sleeps on a word of this process besides (`futex_waitv`, Linux 5.16), which the
-//! rings of its own side change: so a stop, a close and the death of the peer reach it at once, whoever
-//! plays with the shared word. Who was rung the last time does not, as that costs as much as the timer: it
-//! sleeps for [`PATIENCE`] at most.
+//! Who sleeps for long sleeps on a word of this process besides (`futex_waitv`, Linux 5.16), which
+//! the rings of its own side change: so a stop, a close and the death of the peer reach it at once,
+//! whoever plays with the shared word. Who was rung the last time does not, as that costs as much
+//! as the timer: it sleeps for [`PATIENCE`] at most.
 //!
-//! Rings of other processes cannot be kept from being lost that way. Who finds twice in a row that it
-//! slept through one is [wary](WARY_SLEEPS) for a while, so that it is late by milliseconds.
+//! Rings of other processes cannot be kept from being lost that way. Who finds twice in a row that
+//! it slept through one is [wary](WARY_SLEEPS) for a while, so that it is late by milliseconds.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -43,8 +43,8 @@ pub(super) struct FutexBell {
     own: OwnWord,
     /// Not zero: the last sleep ended by a ring.
     lively: OwnWord,
-    /// Zero, or one: the last sleep lasted to its end though the bell rang. More: so many sleeps, and
-    /// one, are kept short.
+    /// Zero, or one: the last sleep lasted to its end though the bell rang. More: so many sleeps,
+    /// and one, are kept short.
     wary: OwnWord,
     _owner: Arc<dyn Any + Send + Sync>,
 }

@@ -1,5 +1,5 @@
-//! The order of the proof in [`super`], written once: say that somebody sleeps, look again, sleep, and
-//! take the word back.
+//! The order of the proof in [`super`], written once: say that somebody sleeps, look again, sleep,
+//! and take the word back.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use super::{Bell, Token};
 use crate::ring::{Consumer, Lane, Producer};
 use crate::sync::{Fault, broken};
 
-/// Who may sleep, and says so where the one who rings looks. Saying it is fenced: a look that follows
-/// sees what was published by whoever did not see the announcement.
+/// Who may sleep, and says so where the one who rings looks. Saying it is fenced: a look that
+/// follows sees what was published by whoever did not see the announcement.
 pub(crate) trait Sleeper {
     /// Says that this side is about to sleep.
     fn announce(&mut self);
@@ -69,9 +69,9 @@ pub(crate) fn look_announced<S: Sleeper, T>(sleeper: &mut S, look: impl FnOnce(&
 }
 
 impl Bell {
-    /// Sleeps, unless the last `look` finds that there is something to do: it gives how long to sleep at
-    /// most, or `None`. The token is older than any look on which the sleep depends, those before this
-    /// call included. Withdrawn when it returns.
+    /// Sleeps, unless the last `look` finds that there is something to do: it gives how long to
+    /// sleep at most, or `None`. The token is older than any look on which the sleep depends,
+    /// those before this call included. Withdrawn when it returns.
     #[inline]
     pub(crate) fn sleep_unless<S: Sleeper>(
         &self,

@@ -37,8 +37,8 @@ pub(crate) struct Registry {
     released: std::sync::atomic::AtomicBool,
 }
 
-/// What a registry tells its clients, as its server knows it: the shared copy can be written by any of
-/// them.
+/// What a registry tells its clients, as its server knows it: the shared copy can be written by any
+/// of them.
 struct Told {
     name: String,
     segment_name: String,
@@ -77,8 +77,8 @@ impl Registry {
         Self::take(Arc::new(told), admission, BIND_PATIENCE)
     }
 
-    /// A registry like this one, under its name, which leads nowhere any more. Those who linked through this
-    /// one stay with it.
+    /// A registry like this one, under its name, which leads nowhere any more. Those who linked
+    /// through this one stay with it.
     pub(crate) fn bind_again(&self, admission: &Admission) -> Result<Self, BindError> {
         Self::take(self.told.clone(), admission, Duration::ZERO)
     }
@@ -140,15 +140,17 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Writes everything that clients are told. Again and again: a client may have written there, and
-    /// those who come after it must find what is true. The bytes that are right already do not change.
+    /// Writes everything that clients are told. Again and again: a client may have written there,
+    /// and those who come after it must find what is true. The bytes that are right already do
+    /// not change.
     pub(crate) fn publish(&self) {
         let (memory, Told { options, schema, .. }) = (self.memory(), &*self.told);
         if let Some(place) = self.mapping.bytes(SCHEMA_OFFSET, schema.len()) {
-            // SAFETY: `bytes` checked the bounds; nobody else in this process touches these pages of
-            // this mapping, which is the registry's alone: `prepare` writes there before anybody else
-            // has the registry, then only the listener's thread. A client in this process maps the
-            // segment anew, and reads foreign memory (`read_schema`) as in any other process.
+            // SAFETY: `bytes` checked the bounds; nobody else in this process touches these pages
+            // of this mapping, which is the registry's alone: `prepare` writes there
+            // before anybody else has the registry, then only the listener's thread. A
+            // client in this process maps the segment anew, and reads foreign memory
+            // (`read_schema`) as in any other process.
             unsafe { place.write(schema) };
         }
         let relaxed = Ordering::Relaxed;
@@ -208,8 +210,8 @@ impl Registry {
         self.mapping.is_named().unwrap_or(true)
     }
 
-    /// Does the name lead to what a server made under it, and finished? What has a second name may be
-    /// any server's: somebody who is admitted to it may have given it this one.
+    /// Does the name lead to what a server made under it, and finished? What has a second name may
+    /// be any server's: somebody who is admitted to it may have given it this one.
     pub(crate) fn is_name_anothers(&self) -> bool {
         is_single_and_finished(&self.told.segment_name).unwrap_or(false)
     }
@@ -242,7 +244,8 @@ impl Registry {
 }
 
 impl Registry {
-    /// Gives the name free and ends the server's life as others see it. The error: the name is still there.
+    /// Gives the name free and ends the server's life as others see it. The error: the name is
+    /// still there.
     pub(crate) fn release(&self) -> io::Result<()> {
         if self.is_inherited() || self.released.swap(true, std::sync::atomic::Ordering::AcqRel) {
             return Ok(());

@@ -12,8 +12,8 @@ pub(crate) const MAXIMUM_LINKS: usize = READY_WORDS * 64;
 pub(super) const HAND_OVER_BIT: u64 = 1 << 63;
 /// Clients that can be in the middle of connecting at one time; more wait for their turn.
 pub(crate) const SLOTS: usize = if cfg!(loom) { 1 } else { 64 };
-/// The registry's memory. Everything is an atomic, because whoever has it mapped may write it at any
-/// time.
+/// The registry's memory. Everything is an atomic, because whoever has it mapped may write it at
+/// any time.
 #[repr(C, align(128))]
 pub(super) struct RegistryMemory {
     pub(super) magic: AtomicU64,
@@ -48,7 +48,8 @@ pub(super) struct Slot {
     pub(super) reserved: AtomicU32,
     /// Written by the holder: the link's id, high and low half.
     pub(super) link: [AtomicU64; 2],
-    /// Written by the server: the answer, `ANSWER_ACCEPTED` or a refusal's code, valid for `answered`.
+    /// Written by the server: the answer, `ANSWER_ACCEPTED` or a refusal's code, valid for
+    /// `answered`.
     pub(super) answer: AtomicU32,
     pub(super) reserved_too: AtomicU32,
     /// Written by the server: the link's id that it answers to.

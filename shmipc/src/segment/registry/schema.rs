@@ -14,7 +14,8 @@ pub(crate) struct Protocol {
     pub(crate) schema: fn() -> Schema,
 }
 
-/// What a server tells of its protocol besides the fingerprint, so that a mismatch can be explained.
+/// What a server tells of its protocol besides the fingerprint, so that a mismatch can be
+/// explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Schema {
     pub(crate) protocol: String,

@@ -32,8 +32,8 @@ pub(super) fn remove_link_name(slot: &Slot) {
     }
 }
 
-/// Removes a registry without a living server; waits so long for one that is dead and not gone. Does
-/// nothing if it changed meanwhile: look again.
+/// Removes a registry without a living server; waits so long for one that is dead and not gone.
+/// Does nothing if it changed meanwhile: look again.
 pub(super) fn remove_stale(
     name: &str,
     segment_name: &str,
@@ -76,9 +76,9 @@ fn examining(source: io::Error) -> BindError {
 
 /// Takes a dead server's lock. `false`: its name is gone already.
 ///
-/// Clients that remove the same stale segment hold the lock for some microseconds each, one after the other,
-/// and the first of them removes the name. They hold the cleaner's byte meanwhile, and may be stopped: that
-/// is no server.
+/// Clients that remove the same stale segment hold the lock for some microseconds each, one after
+/// the other, and the first of them removes the name. They hold the cleaner's byte meanwhile, and
+/// may be stopped: that is no server.
 fn claim_from_the_dead(
     name: &str,
     file: &OwnedFd,

@@ -27,9 +27,9 @@ fn bind(name: &str) -> Registry {
         .expect("nobody has the name")
 }
 
-/// The threads of one client share its descriptor, and so the lock on it: the first one to be through
-/// gave the lock back under the others, and the last one to remove the name removed the next
-/// server's.
+/// The threads of one client share its descriptor, and so the lock on it: the first one to be
+/// through gave the lock back under the others, and the last one to remove the name removed the
+/// next server's.
 #[test]
 fn threads_that_clean_up_after_a_dead_server_leave_its_successor_alone() {
     const THREADS: usize = 6;

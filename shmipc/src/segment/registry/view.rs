@@ -88,14 +88,14 @@ impl RegistryView {
         check_stage(&mapping, words)?;
         check_protocol(&mapping, words, protocol)?;
         let options = read_options(words)?;
-        // Where others than its own user may connect, a server rings by futex: the system's own code
-        // must not run on memory that another user can write, whoever made it.
+        // Where others than its own user may connect, a server rings by futex: the system's own
+        // code must not run on memory that another user can write, whoever made it.
         let is_closed = facts.uid == os::effective_uid() && facts.mode & 0o077 == 0;
         if options.doorbell == Doorbell::Event && !is_closed {
             return Err(Obstacle::NotAdmitted);
         }
-        // SAFETY: a field of the memory checked above; if it is an event, its owner is this user, and
-        // such a server admits no other.
+        // SAFETY: a field of the memory checked above; if it is an event, its owner is this user,
+        // and such a server admits no other.
         let bell =
             unsafe { Bell::attach(NonNull::from(&words.bell), options.doorbell, mapping.clone()) };
         let bell =
@@ -147,23 +147,23 @@ impl RegistryView {
         liveness::is_alive(self.mapping.file(), SERVER_BYTE)
     }
 
-    /// Is the server's process, by the pid that it gave, past its last instruction? A hint: what is told
-    /// to the user by it, and when to look for another server. The pid may be of another pid namespace:
-    /// where a process that happens to have it here is just ending, a connect begins anew, and an error at
-    /// its deadline calls the server dead.
+    /// Is the server's process, by the pid that it gave, past its last instruction? A hint: what is
+    /// told to the user by it, and when to look for another server. The pid may be of another
+    /// pid namespace: where a process that happens to have it here is just ending, a connect
+    /// begins anew, and an error at its deadline calls the server dead.
     pub(crate) fn is_ending(&self) -> bool {
         os::open_pidfd(self.pid).is_ok_and(|pidfd| os::is_ending(&pidfd))
     }
 
-    /// Has the server's listener look at a link. For who published in a lane that the listener waits
-    /// on.
+    /// Has the server's listener look at a link. For who published in a lane that the listener
+    /// waits on.
     pub(crate) fn mark_ready(&self, index: usize) {
         mark_ready(self.memory(), &self.bell, index);
     }
 
     /// Removes the name if its server is dead, with the names of links that were being handed over:
-    /// nobody may ever bind it again. The first thread does it: the lock under which it is done is the
-    /// descriptor's, which all of them have, and keeps only other processes out.
+    /// nobody may ever bind it again. The first thread does it: the lock under which it is done is
+    /// the descriptor's, which all of them have, and keeps only other processes out.
     pub(crate) fn remove_if_stale(&self) {
         if !self.cleaned_up.swap(true, Ordering::Relaxed) {
             remove_stale_mapping(&self.mapping);
@@ -315,8 +315,8 @@ fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obst
     };
     mapping.reserve_first(SCHEMA_OFFSET + length).map_err(Obstacle::Segment)?;
     let mut bytes = vec![0; length];
-    // SAFETY: `length` bytes from there on lie inside the mapping (checked by `bytes`), and the vector
-    // has as many.
+    // SAFETY: `length` bytes from there on lie inside the mapping (checked by `bytes`), and the
+    // vector has as many.
     unsafe { place.read(bytes.as_mut_ptr(), length) };
     codec::decode(&bytes).map_err(|error| damaged(format!("a schema that cannot be read: {error}")))
 }

@@ -1,7 +1,8 @@
 //! A long run of everything at the same time: honest clients of a steady server, which check that
 //! nothing is lost, repeated or damaged; a server that is killed and restarted, with a client that
-//! lives on; clients that are killed, stopped, slow, and hostile. At the end memory, descriptors and
-//! threads of the honest ones are where they were after a warm-up, and nothing is left in `/dev/shm`.
+//! lives on; clients that are killed, stopped, slow, and hostile. At the end memory, descriptors
+//! and threads of the honest ones are where they were after a warm-up, and nothing is left in
+//! `/dev/shm`.
 //!
 //! `cargo run --release --bin soak -- [--minutes N] [--seed S] [--json FILE]`
 

@@ -100,7 +100,8 @@ pub(crate) struct Report {
     pub(crate) damaged: u64,
     /// Sends and calls that failed and must not.
     pub(crate) failed: u64,
-    /// Questions of ours that the server was to ask back, and those of them without an answer in time.
+    /// Questions of ours that the server was to ask back, and those of them without an answer in
+    /// time.
     pub(crate) called_back: u64,
     pub(crate) not_called_back: u64,
     /// Links made.

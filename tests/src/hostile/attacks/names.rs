@@ -1,5 +1,5 @@
-//! A link whose name leads somewhere else from one moment to the next: to a file that keeps whoever opens it
-//! and waits (its owner holds a lease on it), or to a pipe.
+//! A link whose name leads somewhere else from one moment to the next: to a file that keeps whoever
+//! opens it and waits (its owner holds a lease on it), or to a pipe.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -25,7 +25,8 @@ const OFFERS: usize = 24;
 /// Far beyond what a hand-over takes, and below the honest client's deadline.
 const HANGS: Duration = Duration::from_secs(3);
 
-/// Offers a link again and again while its name is swapped to and fro. Whatever the answers are, they come.
+/// Offers a link again and again while its name is swapped to and fro. Whatever the answers are,
+/// they come.
 pub(super) fn swapped(session: &mut Session<'_>) -> Result<Verdict, String> {
     let (id, other) = (session.id(), link::path(session.id()));
     let is_leased = session.rng.u8(0..4) > 0;
@@ -64,7 +65,8 @@ pub(super) fn swapped(session: &mut Session<'_>) -> Result<Verdict, String> {
     }
 }
 
-/// Offers the link, and gives the time to the answer. `None`: it was taken on, or all slots are in use.
+/// Offers the link, and gives the time to the answer. `None`: it was taken on, or all slots are in
+/// use.
 fn offer(session: &Session<'_>, id: u128) -> Option<Duration> {
     let server = session.server;
     let slot = server.claim()?;
@@ -83,7 +85,8 @@ fn offer(session: &Session<'_>, id: u128) -> Option<Duration> {
     (answer != Some(super::super::layout::registry::ACCEPTED)).then_some(took)
 }
 
-/// A file that keeps whoever opens it until its lease is given up, or the kernel's patience ends after 45 s.
+/// A file that keeps whoever opens it until its lease is given up, or the kernel's patience ends
+/// after 45 s.
 fn leased(path: &Path) -> io::Result<File> {
     // What the kernel sends to who holds a lease that somebody waits for.
     // SAFETY: ignoring a signal runs nothing.

@@ -1,4 +1,5 @@
-//! Many offers at once, each of a link as large as the server allows, of which nothing is there yet.
+//! Many offers at once, each of a link as large as the server allows, of which nothing is there
+//! yet.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use super::{Session, Verdict};
 /// Slots that are left to others.
 const LEFT: usize = 4;
 
-/// Offers links without memory in nearly all slots at once. None of them may be taken on: their client would
-/// have had the server reserve what it did not.
+/// Offers links without memory in nearly all slots at once. None of them may be taken on: their
+/// client would have had the server reserve what it did not.
 pub(super) fn sparse(session: &mut Session<'_>) -> Result<Verdict, String> {
     // A registry of its own, so that its slots are given back whatever happens.
     let Ok(own) = Registry::open(session.name) else { return Ok(Verdict::Whatever) };

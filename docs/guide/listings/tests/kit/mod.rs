@@ -1,4 +1,5 @@
-//! Runs the guide's programs as real processes, and compares what they print with what the book says.
+//! Runs the guide's programs as real processes, and compares what they print with what the book
+//! says.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 #![allow(clippy::panic, reason = "a helper fails its test that way")]
@@ -174,8 +175,8 @@ fn shown(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Compares what was printed with what the book shows. With `SHMIPC_GUIDE_WRITE=1` the book shows it
-/// from now on; read the difference before it is committed.
+/// Compares what was printed with what the book shows. With `SHMIPC_GUIDE_WRITE=1` the book shows
+/// it from now on; read the difference before it is committed.
 fn compare_text(file: &str, printed: &str) {
     if std::env::var_os("SHMIPC_GUIDE_WRITE").is_some() {
         std::fs::write(output(file), printed).expect("the file can be written");
