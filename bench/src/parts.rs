@@ -96,7 +96,8 @@ fn median(mut part: impl FnMut()) -> f64 {
 /// The parts as a table, with their sum.
 pub(crate) fn table(parts: &[Part]) -> String {
     let mut text = String::from(
-        "A spinning round trip, part by part, without the way between the processors (limit-atomics)\n",
+        "A spinning round trip, part by part, without the way between the processors \
+         (limit-atomics)\n",
     );
     let mut sum = 0.0;
     for Part { name, times, ns } in parts {

@@ -86,8 +86,9 @@ pub(crate) fn markdown(all: &[Results], workloads: &[Workload], reps: u32, quick
     let builds = builds.join(",");
     let _ = writeln!(
         text,
-        "```sh\ncargo run --release --manifest-path bench/Cargo.toml --{names} --build {builds} --reps {reps}{quick} \
-         --plot docs/plots --report docs/benchmarks.md\n```\n\n## The machine\n"
+        "```sh\ncargo run --release --manifest-path bench/Cargo.toml --{names} \
+         --build {builds} --reps {reps}{quick} --plot docs/plots \
+         --report docs/benchmarks.md\n```\n\n## The machine\n"
     );
     let _ = writeln!(text, "| | |\n|---|---|");
     for (name, value) in machine::describe() {
@@ -129,19 +130,20 @@ pub(crate) fn markdown(all: &[Results], workloads: &[Workload], reps: u32, quick
 const GAINS: &str = "\
 ## What the second build gains
 
-How many times as fast each peer is with the second kind of build as with the first: medians of the ratios
-within each repetition, in which one run follows the other.
+How many times as fast each peer is with the second kind of build as with the first: medians of the
+ratios within each repetition, in which one run follows the other.
 ";
 
 const INTRODUCTION: &str = "\
 # Benchmarks
 
-Written by the bench itself; not edited by hand. Two processes, pinned to two cores (in `rtt-one-core`
-to one). The typed message is an enum variant with a `u64` and a `String` of 16 characters, sent and
-answered through the generated methods; peers that carry bytes carry the same enum through bincode.
-Every run checks that all messages came in order and unchanged. Runs of different peers are
-interleaved; figures are medians over the repetitions, the spread is the distance of the quartiles as a
-part of the median, and ratios are medians of the ratios within each repetition. Only ratios within
-one run mean much: the absolute figures of a virtual machine drift by half from hour to hour.
+Written by the bench itself; not edited by hand. Two processes, pinned to two cores (in
+`rtt-one-core` to one). The typed message is an enum variant with a `u64` and a `String` of 16
+characters, sent and answered through the generated methods; peers that carry bytes carry the same
+enum through bincode. Every run checks that all messages came in order and unchanged. Runs of
+different peers are interleaved; figures are medians over the repetitions, the spread is the
+distance of the quartiles as a part of the median, and ratios are medians of the ratios within each
+repetition. Only ratios within one run mean much: the absolute figures of a virtual machine
+drift by half from hour to hour.
 
 ";

@@ -108,8 +108,10 @@ mod tests {
         for same in [
             "pub enum Other<'a> { A { x : Vec < & 'a str >, y: (u8,u8,), }, B(u8,), }",
             "enum E<'b> { A { x: Vec<&'b str,>, y: (u8, u8) }, B(u8) }",
-            "/// Docs.\nenum E<'a> { #[doc = \"x\"] A { /** y */ x: Vec<&'a str>, y: (u8, u8) }, B(u8) }",
-            "#[derive(Debug)] enum E<'a> { #[shm(method = \"c\")] A { x: Vec<&'a str>, y: (u8, u8) }, #[deprecated] B(u8) }",
+            "/// Docs.\nenum E<'a> { #[doc = \"x\"] A { /** y */ x: Vec<&'a str>, y: (u8, u8) }, \
+             B(u8) }",
+            "#[derive(Debug)] enum E<'a> { #[shm(method = \"c\")] A { x: Vec<&'a str>, y: (u8, \
+             u8) }, #[deprecated] B(u8) }",
             "enum E<'a> { r#A { r#x: Vec<&'a str>, y: (u8, u8) }, B(u8) }",
         ] {
             assert_eq!(fingerprint(same), plain, "{same}");

@@ -41,7 +41,8 @@
 //! # let mut calls = 0;
 //! # let reply = once(|| {
 //! #     calls += 1;
-//! #     if calls < 3 { Err(CallError::NotSent(shmipc::SendError::ZeroDeadline)) } else { Ok(calls) }
+//! #     let busy = CallError::NotSent(shmipc::SendError::ZeroDeadline);
+//! #     if calls < 3 { Err(busy) } else { Ok(calls) }
 //! # });
 //! # assert_eq!(reply.unwrap(), 3);
 //! ```

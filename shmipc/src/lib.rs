@@ -124,9 +124,9 @@
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!(
-    "shmipc runs on 64-bit Linux only (x86_64, aarch64 and others; see the table in its README): it needs \
-     Linux's open-file-description locks and futexes, and processes that share 64-bit positions; build for \
-     a 64-bit Linux target"
+    "shmipc runs on 64-bit Linux only (x86_64, aarch64 and others; see the table in its README): \
+     it needs Linux's open-file-description locks and futexes, and processes that share 64-bit \
+     positions; build for a 64-bit Linux target"
 );
 
 #[cfg(all(any(fuzzing, test), not(loom)))]

@@ -99,8 +99,8 @@ impl Guest {
     pub fn start_apart(script: &str) -> io::Result<Self> {
         // Some versions of `unshare` complain when their child is killed; what the script complains
         // about is heard.
-        let apart = "exec 3>&2 2>/dev/null; \
-            exec unshare --pid --fork --kill-child --mount-proc sh -c \"exec 2>&3 3>&-; $0\"";
+        let apart = "exec 3>&2 2>/dev/null; exec unshare --pid --fork --kill-child --mount-proc \
+                     sh -c \"exec 2>&3 3>&-; $0\"";
         Ok(Self { process: PeerProcess::start("sh", &["-c", apart, script])? })
     }
 

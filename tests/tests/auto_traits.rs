@@ -46,7 +46,8 @@ macro_rules! traits_of {
                 ("UnwindSafe", has!(Public, UnwindSafe)),
                 ("RefUnwindSafe", has!(Public, RefUnwindSafe)),
             ];
-            let names: Vec<&str> = has.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name).collect();
+            let kept = has.iter().filter(|(_, yes)| *yes);
+            let names: Vec<&str> = kept.map(|(name, _)| *name).collect();
             (stringify!($name), names.join(" "), $expected)
         }),*]
     };

@@ -408,8 +408,7 @@ fn dies_while_a_sender_waits_for_room(mut server: PeerProcess, patient: Client<P
 fn a_full_file_system_is_an_error_that_says_how_much_was_needed() {
     let _watchdog = Watchdog::start(60);
     let name = unique_name("full");
-    let script =
-        format!("'{PEER}' serve '{name}' ring=262144 < /dev/null && '{PEER}' full '{name}'");
+    let script = format!("'{PEER}' serve '{name}' < /dev/null && '{PEER}' full '{name}'");
     let Some(text) = in_a_small_shared_memory(&script) else { return };
     assert!(text.contains("shared memory is full: the link needs 1052672 bytes"), "{text}");
     assert!(text.contains("left: 1"), "only the registry itself is left: {text}");

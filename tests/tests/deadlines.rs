@@ -364,7 +364,8 @@ fn a_stop_and_a_drop_do_not_wait_for_a_handler_without_end(doorbell: Doorbell) {
 
 /// The clock is everybody's on the machine, so this runs where it is asked for, as root, alone.
 #[test]
-#[ignore = "sets the system's clock back by an hour for two seconds; needs the right to, see ci/deep"]
+#[ignore = "sets the system's clock back by an hour for two seconds; needs the right to, see \
+            ci/deep"]
 fn a_clock_set_back_by_an_hour_stretches_no_wait() {
     let _watchdog = Watchdog::start(60);
     for doorbell in [Doorbell::Futex, Doorbell::Event] {

@@ -123,7 +123,8 @@ fn a_shared_memory_without_room_for_another_file_says_so() {
     let _watchdog = Watchdog::start(60);
     // The directory itself is one of two.
     let script = format!(
-        "mount -t tmpfs -o nr_inodes=2 tmpfs /dev/shm && touch /dev/shm/one && exec '{NARROW}' nowhere nothing"
+        "mount -t tmpfs -o nr_inodes=2 tmpfs /dev/shm && touch /dev/shm/one && exec '{NARROW}' \
+         nowhere nothing"
     );
     let Some(text) = in_a_mount_namespace(&script) else { return };
     assert!(text.lines().next().unwrap().contains("takes no more files"), "{text}");

@@ -109,8 +109,8 @@ fn a_server_in_an_outer_namespace_whose_number_another_has() {
 fn beside_number(pid: u32, name: &str) -> String {
     let last = pid - 1;
     format!(
-        "echo {last} > /proc/sys/kernel/ns_last_pid; sleep 1000 & \
-         [ $! = {pid} ] && echo same number; exec {GUEST} stay {name}"
+        "echo {last} > /proc/sys/kernel/ns_last_pid; sleep 1000 & [ $! = {pid} ] && echo same \
+         number; exec {GUEST} stay {name}"
     )
 }
 

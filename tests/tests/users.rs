@@ -101,6 +101,8 @@ fn a_squatted_name_is_refused_with_the_squatters_id() {
     }
 }
 
+/// The server's user is no other test's: whoever binds removes what his own dead servers left, and
+/// here such a name must stay.
 #[test]
 fn an_admitted_user_gets_in_and_nobody_else() {
     if !is_root_or_skipped("an_admitted_user_gets_in_and_nobody_else") {
@@ -108,26 +110,26 @@ fn an_admitted_user_gets_in_and_nobody_else() {
     }
     let _watchdog = Watchdog::start(60);
     let name = unique_name("users");
-    let mut server = serve(&format!("uid=4001 serve {name} users=4003,4002"));
+    let mut server = serve(&format!("uid=4011 serve {name} users=4003,4002"));
     for round in 0..3 {
-        let who = said(&format!("uid=4002 gid=4012 ask {name} server_user=4001"));
+        let who = said(&format!("uid=4002 gid=4012 ask {name} server_user=4011"));
         assert_eq!(who, "4002 4012 true true", "round {round}");
-        assert_eq!(said(&format!("uid=4003 ask {name} server_user=4001")), "4003 4003 true true");
-        assert_eq!(said(&format!("uid=4001 ask {name}")), "4001 4001 true true");
+        assert_eq!(said(&format!("uid=4003 ask {name} server_user=4011")), "4003 4003 true true");
+        assert_eq!(said(&format!("uid=4011 ask {name}")), "4011 4011 true true");
     }
     let both_must_say = [
-        (format!("uid=4002 ask {name}"), "belongs to user 4001"),
+        (format!("uid=4002 ask {name}"), "belongs to user 4011"),
         (format!("uid=4002 ask {name} server_user=4009"), "trusts servers of user 4009"),
-        (format!("uid=4004 ask {name} server_user=4001"), "does not admit"),
-        (format!("uid=4004 groups=4001,4002 ask {name} server_user=4001"), "does not admit"),
-        (format!("ask {name} server_user=4001"), "does not admit"),
+        (format!("uid=4004 ask {name} server_user=4011"), "does not admit"),
+        (format!("uid=4004 groups=4011,4002 ask {name} server_user=4011"), "does not admit"),
+        (format!("ask {name} server_user=4011"), "does not admit"),
     ];
     for (words, why) in both_must_say {
         let error = said(&words);
         assert!(error.contains(why), "{words}: {error}");
     }
     assert_eq!(said(&format!("uid=4004 touch {}", registry(&name))), "PermissionDenied");
-    no_link_stays(&[0, 4001, 4002, 4003, 4004]);
+    no_link_stays(&[0, 4011, 4002, 4003, 4004]);
     a_second_name_is_refused(&name);
     a_death_between_users_is_noticed(&name, &mut server);
 }
@@ -137,23 +139,23 @@ fn a_second_name_is_refused(name: &str) {
     let second = format!("{name}-second");
     assert_eq!(said(&format!("uid=4002 link {} {}", registry(name), registry(&second))), "linked");
     for either in [name, &second] {
-        let error = said(&format!("uid=4002 ask {either} server_user=4001"));
+        let error = said(&format!("uid=4002 ask {either} server_user=4011"));
         assert!(error.contains("a second name"), "{error}");
     }
     fs::remove_file(registry(&second)).unwrap();
-    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4001")), "4002 4002 true true");
+    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4011")), "4002 4002 true true");
 }
 
 fn a_death_between_users_is_noticed(name: &str, server: &mut Guest) {
-    let mut client = guest(&format!("uid=4002 stay {name} server_user=4001"));
+    let mut client = guest(&format!("uid=4002 stay {name} server_user=4011"));
     assert!(client.line().unwrap().starts_with("linked"));
     server.process().kill();
     assert!(client.line().unwrap().contains("without a goodbye"));
     // The dead one's name is its user's to take over.
     let error = said(&format!("uid=4002 serve {name}"));
-    assert!(error.contains("taken by user 4001"), "{error}");
-    let server = serve(&format!("uid=4001 serve {name} users=4002"));
-    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4001")), "4002 4002 true true");
+    assert!(error.contains("taken by user 4011"), "{error}");
+    let server = serve(&format!("uid=4011 serve {name} users=4002"));
+    assert_eq!(said(&format!("uid=4002 ask {name} server_user=4011")), "4002 4002 true true");
     assert!(server.end().unwrap());
 }
 

@@ -46,7 +46,11 @@ fn message_method(protocol: &Protocol, variant: &Variant) -> Option<TokenStream>
     let docs = docs(variant, &[line]);
     Some(quote! {
         #docs
-        fn #method #generics (&mut self, #cx: &#krate::Context<#protocol_type>, #fields) #output #end
+        fn #method #generics (
+            &mut self,
+            #cx: &#krate::Context<#protocol_type>,
+            #fields
+        ) #output #end
     })
 }
 
@@ -69,13 +73,13 @@ fn default_methods(protocol: &Protocol) -> TokenStream {
         /// A peer was linked. Does nothing unless overridden.
         fn peer_arrived(&mut self, #cx) {}
 
-        /// A peer is gone, and the departure says how. What it sent before its end was handled before.
-        /// Does nothing unless overridden.
+        /// A peer is gone, and the departure says how. What it sent before its end was handled
+        /// before. Does nothing unless overridden.
         fn peer_departed(&mut self, #cx, _departure: &#krate::Departure) {}
 
-        /// This side missed so many messages that nobody waits for: the peer had to drop them because
-        /// they were not read in time, or they could not be decoded, or their handler panicked. Does
-        /// nothing unless overridden.
+        /// This side missed so many messages that nobody waits for: the peer had to drop them
+        /// because they were not read in time, or they could not be decoded, or their handler
+        /// panicked. Does nothing unless overridden.
         fn messages_missed(&mut self, #cx, _count: ::core::primitive::u64) {}
     }
 }

@@ -81,8 +81,8 @@ pub(crate) fn parse(attrs: &[Attribute], place: Place, errors: &mut Errors) -> K
         match &attr.meta {
             _ if place == Place::Field => errors.at(
                 attr,
-                "a field takes no `#[shm(…)]`; `reply` and `method` belong on the variant, the others on \
-                 the enum",
+                "a field takes no `#[shm(…)]`; `reply` and `method` belong on the variant, the \
+                 others on the enum",
             ),
             Meta::List(list) => {
                 let parsed = list.parse_args_with(|input: ParseStream| {
@@ -101,8 +101,8 @@ pub(crate) fn parse(attrs: &[Attribute], place: Place, errors: &mut Errors) -> K
 fn takes(place: Place) -> &'static str {
     match place {
         Place::Enum => {
-            "an enum takes `#[shm(events = Type)]`, `#[shm(crate = path)]`, and `handler`, `client` or \
-             `replies` with a name"
+            "an enum takes `#[shm(events = Type)]`, `#[shm(crate = path)]`, and `handler`, \
+             `client` or `replies` with a name"
         }
         Place::Variant => "a variant takes `#[shm(reply = Type)]` and `#[shm(method = \"name\")]`",
         Place::Field => "a field takes none",

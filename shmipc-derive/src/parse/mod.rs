@@ -64,8 +64,8 @@ fn variants_of<'a>(
 
 fn not_an_enum(kind: &str) -> String {
     format!(
-        "`ShmMessage` is derived for an enum, and this is a {kind}: a protocol has one variant for \
-         each message, so write an enum and make these fields one of its variants"
+        "`ShmMessage` is derived for an enum, and this is a {kind}: a protocol has one variant \
+         for each message, so write an enum and make these fields one of its variants"
     )
 }
 

@@ -57,8 +57,8 @@ fn check_field(field: &Field, own: Option<&Lifetime>, errors: &mut Errors) -> bo
 }
 
 fn check_reply(reply: &Reply, own: Option<&Lifetime>, errors: &mut Errors) -> bool {
-    const MESSAGE: &str = "a reply outlives the message, so it cannot borrow from it; own the data \
-                           (`String`, `Vec<u8>`, …)";
+    const MESSAGE: &str = "a reply outlives the message, so it cannot borrow from it; own the \
+                           data (`String`, `Vec<u8>`, …)";
     for borrow in borrows(reply.written.to_token_stream()) {
         match borrow {
             // `Cow<'static, str>` owns what it is decoded to.

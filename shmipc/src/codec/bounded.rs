@@ -49,8 +49,8 @@ impl Budget {
                 Ok(())
             }
             None => Err(E::custom(format_args!(
-                "a list of {claimed} elements, more than the message can hold: each takes a byte at \
-                 least, but for {EMPTY_ELEMENTS} in all that take none"
+                "a list of {claimed} elements, more than the message can hold: each takes a byte \
+                 at least, but for {EMPTY_ELEMENTS} in all that take none"
             ))),
         }
     }
@@ -120,8 +120,8 @@ impl fmt::Display for NoStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "its values do not fit on this thread's stack: at {} levels of nesting {} KiB are left; \
-             give the thread a larger stack, or box what is large",
+            "its values do not fit on this thread's stack: at {} levels of nesting {} KiB are \
+             left; give the thread a larger stack, or box what is large",
             self.levels,
             self.left >> 10
         )

@@ -4,8 +4,11 @@ use bincode::error::{DecodeError as Decode, EncodeError as Encode};
 use bincode::serde::{DecodeError as SerdeDecode, EncodeError as SerdeEncode};
 
 /// Types that ask the data what they are.
-const ASKS: &str = "a type in it asks the bytes what they are, and they do not tell: `serde_json::Value`, or \
-    serde's `untagged`, `tag` or `flatten`; use types whose shape is fixed";
+const ASKS: &str = "a type in it asks the bytes what they are, and they do not tell: \
+     `serde_json::Value`, or serde's `untagged`, `tag` or `flatten`; use types of a fixed shape";
+
+const ENDS_EARLY: &str = "it ends before its values do; was one of its fields left out \
+     (`skip_serializing_if`), or are the two sides' types not the same?";
 
 /// Why bytes are not the value that was asked for.
 #[cold]
@@ -13,25 +16,23 @@ pub(super) fn of_decoding(error: Decode) -> String {
     match error {
         Decode::OtherString(text) => text,
         Decode::Other(text) => text.to_owned(),
-        Decode::UnexpectedEnd { .. } => {
-            "it ends before its values do; was one of its fields left out (`skip_serializing_if`), or \
-             are the two sides' types not the same?"
-                .to_owned()
-        }
+        Decode::UnexpectedEnd { .. } => ENDS_EARLY.to_owned(),
         Decode::InvalidBooleanValue(byte) => format!("a `bool` that is {byte}"),
         Decode::InvalidCharEncoding(bytes) => format!("a `char` that is {bytes:?}"),
         Decode::Utf8 { inner } => format!("a text that is not UTF-8: {inner}"),
         Decode::UnexpectedVariant { type_name, found, .. } => {
             format!("variant {found} of `{type_name}`, which it does not have")
         }
-        Decode::EmptyEnum { type_name } => format!("a value of `{type_name}`, of which none exists"),
+        Decode::EmptyEnum { type_name } => {
+            format!("a value of `{type_name}`, of which none exists")
+        }
         Decode::OutsideUsizeRange(length) => format!("a length of {length}"),
         Decode::Serde(SerdeDecode::AnyNotSupported | SerdeDecode::IdentifierNotSupported) => {
             ASKS.to_owned()
         }
         Decode::Serde(SerdeDecode::IgnoredAnyNotSupported) => {
-            "a type in it skips a value whose shape it does not say (`IgnoredAny`); the bytes do not \
-             tell it either"
+            "a type in it skips a value whose shape it does not say (`IgnoredAny`); the bytes do \
+             not tell it either"
                 .to_owned()
         }
         Decode::Serde(SerdeDecode::CannotBorrowOwnedData) => {

@@ -146,8 +146,8 @@ impl<P: ShmMessage> Server<P> {
 #[diagnostic::on_unimplemented(
     message = "this server has its name and does not serve yet",
     label = "only a server that serves has this method",
-    note = "call `serve(handler)` or `serve_fn(closure)` first, and this method on what that gives: \
-            `server.serve(handler)?.join()?`"
+    note = "call `serve(handler)` or `serve_fn(closure)` first, and this method on what that \
+            gives: `server.serve(handler)?.join()?`"
 )]
 pub trait Serves<P: ShmMessage> {
     /// The server as it serves.

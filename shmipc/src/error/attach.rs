@@ -20,7 +20,8 @@ pub enum BindError {
     Config(#[from] ConfigError),
     /// Another live server has the name.
     #[error(
-        "the name {name:?} is served by the live process {pid}; stop that one or choose another name"
+        "the name {name:?} is served by the live process {pid}; stop that one or choose another \
+         name"
     )]
     AlreadyServed {
         /// The name.
@@ -31,8 +32,8 @@ pub enum BindError {
     /// The server that has the name was killed or crashed, and the kernel is not done with it: it
     /// frees the memory, or writes the core. `bind` has waited for five seconds.
     #[error(
-        "the name {name:?} is still held by process {pid}, which was killed or crashed: the kernel frees \
-         its memory or writes its core; try again in a moment"
+        "the name {name:?} is still held by process {pid}, which was killed or crashed: the \
+         kernel frees its memory or writes its core; try again in a moment"
     )]
     StillEnding {
         /// The name.
@@ -43,8 +44,8 @@ pub enum BindError {
     /// The name's segment belongs to another user.
     #[error(
         "the name {name:?} is taken by user {uid}, this process runs as user {own_uid}; choose \
-         another name, ask that user to stop, or, if nobody serves it any more, have that user (or \
-         root) remove /dev/shm/shmipc.r.{name}"
+         another name, ask that user to stop, or, if nobody serves it any more, have that user \
+         (or root) remove /dev/shm/shmipc.r.{name}"
     )]
     OtherUser {
         /// The name.
@@ -91,13 +92,14 @@ pub enum BindError {
 pub enum ServeError {
     /// The listener thread could not be started.
     #[error(
-        "could not start the listener thread; the process may have too many threads, or the hook of `on_thread` panicked"
+        "could not start the listener thread; the process may have too many threads, or the hook \
+         of `on_thread` panicked"
     )]
     Thread(#[source] io::Error),
     /// The listener did not end within its bound: a handler is still running.
     #[error(
-        "the listener did not end within {} because a handler is still running; it was left to end on its \
-         own, so give long work to a thread of yours",
+        "the listener did not end within {} because a handler is still running; it was left to \
+         end on its own, so give long work to a thread of yours",
         Told(*.waited)
     )]
     StillRunning {
@@ -106,16 +108,16 @@ pub enum ServeError {
     },
     /// The server was bound by a parent of this process, which was forked since.
     #[error(
-        "this server was bound before this process was forked and belongs to its parent; bind in the \
-         process that serves"
+        "this server was bound before this process was forked and belongs to its parent; bind in \
+         the process that serves"
     )]
     Forked,
     /// The name was removed while the server had it (by `rm`, or by a log-out with
     /// `RemoveIPC=yes`), and another server took it. Two of one name would each have some of
     /// the clients: this one stopped.
     #[error(
-        "the name {name:?} was removed from /dev/shm while this server had it, and the process {pid} \
-         serves it now; this server stopped: stop that one or choose another name"
+        "the name {name:?} was removed from /dev/shm while this server had it, and the process \
+         {pid} serves it now; this server stopped: stop that one or choose another name"
     )]
     NameLost {
         /// The name.
@@ -126,8 +128,8 @@ pub enum ServeError {
     /// The server has ended, and its name is still there: its process has changed its user since
     /// `bind`, and may not remove it any more.
     #[error(
-        "the server has ended, and the name {name:?} is still there: user {uid} bound it, and this \
-         process, which runs as user {own_uid} now, may not remove it; have that user remove \
+        "the server has ended, and the name {name:?} is still there: user {uid} bound it, and \
+         this process, which runs as user {own_uid} now, may not remove it; have that user remove \
          /dev/shm/shmipc.r.{name}, and bind after the change of the user"
     )]
     NameLeft {
@@ -220,8 +222,8 @@ pub enum ConnectError {
     },
     /// A live server has the name and did not take this client on until the deadline.
     #[error(
-        "the server {name:?} (pid {pid}) is alive and did not answer within {}; it may be stopped, or in \
-         a long handler: give `connect_deadline` more time",
+        "the server {name:?} (pid {pid}) is alive and did not answer within {}; it may be \
+         stopped, or in a long handler: give `connect_deadline` more time",
         Told(*.waited)
     )]
     NotAnswering {
@@ -263,8 +265,8 @@ pub enum ConnectError {
     },
     /// The server was built with another layout of the shared memory.
     #[error(
-        "the server {name:?} uses layout version {found}, this process {expected}; build both with \
-         the same version of shmipc"
+        "the server {name:?} uses layout version {found}, this process {expected}; build both \
+         with the same version of shmipc"
     )]
     LayoutVersion {
         /// The name.
@@ -276,8 +278,8 @@ pub enum ConnectError {
     },
     /// The segment is shorter than its header says or than any header is.
     #[error(
-        "the segment {name:?} has {length} bytes, {expected} were expected; it was cut: restart the \
-         server"
+        "the segment {name:?} has {length} bytes, {expected} were expected; it was cut: restart \
+         the server"
     )]
     Truncated {
         /// The name.
@@ -289,7 +291,8 @@ pub enum ConnectError {
     },
     /// The server speaks another protocol.
     #[error(
-        "the server {name:?} speaks the protocol `{found}`, this process `{expected}`; check the name"
+        "the server {name:?} speaks the protocol `{found}`, this process `{expected}`; check the \
+         name"
     )]
     OtherProtocol {
         /// The name.
@@ -301,8 +304,8 @@ pub enum ConnectError {
     },
     /// The server was built from another version of the protocol's enum.
     #[error(
-        "the server {name:?} was built from another version of `{protocol}`: {}; build both from the \
-         same source",
+        "the server {name:?} was built from another version of `{protocol}`: {}; build \
+         both from the same source",
         list(.differences)
     )]
     OtherVersion {
@@ -333,8 +336,9 @@ pub enum ConnectError {
     },
     /// The server asks for larger rings than this client makes.
     #[error(
-        "the server {name:?} asks for links of {needed} bytes, this client makes none of more than \
-         {maximum}; raise `max_link_memory` on the client's builder or choose a smaller `ring_size`"
+        "the server {name:?} asks for links of {needed} bytes, this client makes none of more \
+         than {maximum}; raise `max_link_memory` on the client's builder or choose a smaller \
+         `ring_size`"
     )]
     LinkMemory {
         /// The name.
@@ -357,7 +361,8 @@ pub enum ConnectError {
     },
     /// The thread for events could not be started.
     #[error(
-        "could not start the client's listener thread; the process may have too many threads, or the hook of `on_thread` panicked"
+        "could not start the client's listener thread; the process may have too many threads, or \
+         the hook of `on_thread` panicked"
     )]
     Thread(#[source] io::Error),
     /// A limit of this process or of the machine was reached.

@@ -47,8 +47,8 @@ impl std::fmt::Display for Rejection {
         match self {
             Self::Undecodable(why) => write!(
                 f,
-                "it could not decode the message: {why}; sending it again will not help, and if this \
-                 program's own types are the other side's too, such a value cannot be sent"
+                "it could not decode the message: {why}; sending it again will not help, and if \
+                 this program's own types are the other side's too, such a value cannot be sent"
             ),
             Self::NotHandled => f.write_str(
                 "its closure for events answers no requests; connect with `serve_events`",
@@ -103,8 +103,8 @@ pub enum CallError {
     },
     /// The reply came and cannot be decoded as its type.
     #[error(
-        "the request ran, but its reply cannot be decoded here; if both sides are built from the same \
-         types, such a value cannot be sent"
+        "the request ran, but its reply cannot be decoded here; if both sides are built from the \
+         same types, such a value cannot be sent"
     )]
     UndecodableReply(#[source] DecodeError),
 }

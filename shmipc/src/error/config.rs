@@ -89,8 +89,8 @@ pub enum ConfigError {
     },
     /// The portable doorbell needs peers that are trusted, which other users are not.
     #[error(
-        "a server with `Doorbell::Event` cannot admit other users: they could write the memory that \
-         the system's own code runs on; use `Doorbell::Futex`"
+        "a server with `Doorbell::Event` cannot admit other users: they could write the memory \
+         that the system's own code runs on; use `Doorbell::Futex`"
     )]
     DoorbellOfTrust,
     /// The spin budget is longer than any wake-up could cost.

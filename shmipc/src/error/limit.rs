@@ -72,7 +72,8 @@ impl std::fmt::Display for Limit {
                  `ulimit -n`) or make fewer links (`max_links`)"
             }
             Self::OpenFiles => {
-                "the machine has as many open files as it may; raise that limit (sysctl `fs.file-max`)"
+                "the machine has as many open files as it may; raise that limit (sysctl \
+                 `fs.file-max`)"
             }
             Self::Memory => {
                 "there is no memory left for it; raise the process's limit (RLIMIT_AS, sysctl \

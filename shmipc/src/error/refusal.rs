@@ -30,8 +30,8 @@ impl std::fmt::Display for Refusal {
                 "it has as many clients as it allows; try later or raise `max_links`"
             }
             Self::TooLarge => {
-                "the link's rings are larger than its `max_link_memory`; raise that or choose a smaller \
-                 `ring_size`"
+                "the link's rings are larger than its `max_link_memory`; raise that or choose a \
+                 smaller `ring_size`"
             }
             Self::BadLink => {
                 "it could not use the link, which is damaged, made for other options, or gone; \
@@ -41,8 +41,9 @@ impl std::fmt::Display for Refusal {
                 "it does not admit this process's user; the server's builder must `admit` it"
             }
             Self::UserChanged => {
-                "its process changed its user after `bind` and may not open this link; it must `bind` \
-                 after the change, or this client be of its new user and admitted by its builder"
+                "its process changed its user after `bind` and may not open this link; it must \
+                 `bind` after the change, or this client be of its new user and admitted by its \
+                 builder"
             }
             Self::Limit(limit) => return write!(f, "on its side {limit}"),
         })

@@ -63,8 +63,8 @@ pub struct SendAllError {
 pub enum SendError {
     /// Larger than the link allows; nothing was sent.
     #[error(
-        "the message has {length} bytes encoded, the link's maximum is {maximum}; nothing was sent: \
-         split it, or raise `max_message` on the server's builder"
+        "the message has {length} bytes encoded, the link's maximum is {maximum}; nothing was \
+         sent: split it, or raise `max_message` on the server's builder"
     )]
     TooLarge {
         /// Encoded length in bytes. Where the message was measured only up to the maximum, one
@@ -78,8 +78,8 @@ pub enum SendError {
     Encode(#[source] EncodeError),
     /// The lane stayed full until the deadline; nothing of the message will be seen by the peer.
     #[error(
-        "no room for the message within {}: the peer (pid {pid}) is alive and does not read; nothing was \
-         delivered, so try again or give it more time",
+        "no room for the message within {}: the peer (pid {pid}) is alive and does not read; \
+         nothing was delivered, so try again or give it more time",
         Told(*.waited)
     )]
     Deadline {
@@ -90,8 +90,8 @@ pub enum SendError {
     },
     /// The private queue for a peer that does not read is full.
     #[error(
-        "the peer (pid {pid}) does not read and {queued} bytes already wait for it; the message was \
-         not sent, try again later or raise `max_queued`"
+        "the peer (pid {pid}) does not read and {queued} bytes already wait for it; the message \
+         was not sent, try again later or raise `max_queued`"
     )]
     Overflow {
         /// The peer's process id as it gave it.
@@ -128,8 +128,8 @@ pub enum SendError {
     /// broadcasts itself. Nothing was sent. Also for a [`Local`](crate::Local) whose handler calls
     /// it.
     #[error(
-        "a message for this link is being encoded on this thread just now; nothing was sent: send from \
-         outside of `Serialize`, or over another client"
+        "a message for this link is being encoded on this thread just now; nothing was sent: send \
+         from outside of `Serialize`, or over another client"
     )]
     InsideSerialize,
     /// A deadline of zero can never be met; nothing was sent.

@@ -94,7 +94,10 @@ fn errors_of_binding_and_serving_read_as_sentences() {
         BindError::System { action: "open the registry", source: denied() },
     ];
     bind.iter().for_each(reads_well);
-    every!(bind, BindError: Name, Config, AlreadyServed, StillEnding, OtherUser, NoRoom, Limit, System);
+    every!(
+        bind, BindError:
+            Name, Config, AlreadyServed, StillEnding, OtherUser, NoRoom, Limit, System
+    );
     let serve = [
         ServeError::Thread(denied()),
         ServeError::StillRunning { waited: WAITED },
@@ -125,7 +128,10 @@ fn errors_of_names_and_options_read_as_sentences() {
         ConfigError::SpinBudget { given: WAITED, maximum: Duration::from_millis(1) },
     ];
     options.iter().for_each(reads_well);
-    every!(options, ConfigError: RingSize, MaximumMessage, ZeroDeadline, OutOfRange, DoorbellOfTrust, SpinBudget);
+    every!(
+        options, ConfigError:
+            RingSize, MaximumMessage, ZeroDeadline, OutOfRange, DoorbellOfTrust, SpinBudget
+    );
 }
 
 #[test]
@@ -156,7 +162,12 @@ fn errors_of_connecting_read_as_sentences() {
         ConnectError::Refused { name: name(), pid: 7, refusal: Refusal::UserChanged },
     ];
     errors.iter().for_each(reads_well);
-    every!(errors, ConnectError: Name, Config, NoServer, NotAnswering, OtherUser, NotOurs, LayoutVersion, Truncated, OtherProtocol, OtherVersion, Refused, Damaged, LinkMemory, NoRoom, Thread, Limit, System);
+    every!(
+        errors, ConnectError:
+            Name, Config, NoServer, NotAnswering, OtherUser, NotOurs, LayoutVersion, Truncated,
+            OtherProtocol, OtherVersion, Refused, Damaged, LinkMemory, NoRoom, Thread, Limit,
+            System
+    );
     assert_eq!(
         format!("{:?}", errors[2]),
         "no server named \"shelf\" within 5 s (one that died had it before); start it, or give \
@@ -198,7 +209,11 @@ fn refusing() -> crate::error::EncodeError {
 #[test]
 fn errors_of_sending_and_calling_read_as_sentences() {
     unsent().iter().for_each(reads_well);
-    every!(unsent(), SendError: TooLarge, Encode, Deadline, Overflow, PeerGone, Closed, NotHandled, Forked, ZeroDeadline, InsideSerialize);
+    every!(
+        unsent(), SendError:
+            TooLarge, Encode, Deadline, Overflow, PeerGone, Closed, NotHandled, Forked,
+            ZeroDeadline, InsideSerialize
+    );
     for error in unsent() {
         reads_well(&SendAllError { sent: 3, error });
     }
@@ -215,9 +230,13 @@ fn errors_of_sending_and_calling_read_as_sentences() {
     calls.iter().for_each(reads_well);
     let waited = CallError::Deadline { waited: WAITED, pid: 7, outcome: Outcome::NotStarted };
     let calls = calls.into_iter().chain(unsent().map(CallError::from)).collect::<Vec<_>>();
-    every!(calls, CallError: NotSent, Deadline, PeerGone, HandlerPanicked, Rejected, ReplyFailed, UndecodableReply);
+    every!(
+        calls, CallError:
+            NotSent, Deadline, PeerGone, HandlerPanicked, Rejected, ReplyFailed, UndecodableReply
+    );
     assert_eq!(
         format!("{waited:?}"),
-        "no reply from the peer (pid 7) within 5 s; the request did not start, so sending it again cannot make it run twice"
+        "no reply from the peer (pid 7) within 5 s; the request did not start, so sending it \
+         again cannot make it run twice"
     );
 }

@@ -168,8 +168,8 @@ pub(crate) fn arm() -> io::Result<()> {
     }
     if is_unprepared() && !prepare() {
         return Err(io::Error::other(
-            "this process was made by `_Fork` or `clone` while another thread was busy with a link; \
-             make it with `fork`",
+            "this process was made by `_Fork` or `clone` while another thread was busy with a \
+             link; make it with `fork`",
         ));
     }
     Ok(())

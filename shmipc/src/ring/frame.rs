@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  u32  payload length in bytes
-//!  4  u32  CRC-32 (IEEE 802.3) of the header with zero here, then the payload; 0 where checksums are off
+//!  4  u32  CRC-32 (IEEE 802.3) of the header with zero here, then the payload; 0 without checksums
 //!  8  u8   kind
 //!  9  u8   flags
 //! 10  u16  reserved, zero

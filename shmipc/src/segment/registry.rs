@@ -8,7 +8,7 @@
 //!  512  ready_summary: bit w: word w of `ready` has a bit;
 //!       bit 63: a slot was made ready                          set by clients, taken by the server
 //!  640  ready: bit b of word w: link 64 w + b                  set by clients, taken by the server
-//! 1152  64 hand-over slots of 128 bytes                        claimed by clients under a lock each
+//! 1152  64 hand-over slots of 128 bytes                        claimed by clients, a lock each
 //! 9344  schema: what `encode_schema` wrote                     written by the server, once
 //! ```
 //!

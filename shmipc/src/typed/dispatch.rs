@@ -23,8 +23,8 @@ use crate::panics::caught;
 #[diagnostic::on_unimplemented(
     message = "`{H}` is no handler of `{Self}`",
     label = "does not implement the handler trait that `#[derive(ShmMessage)]` made",
-    note = "implement the handler trait for it, one method for each variant: `LibraryHandler`, if the enum is \
-            `Library`"
+    note = "implement the handler trait for it, one method for each variant: `LibraryHandler`, if \
+            the enum is `Library`"
 )]
 pub trait Dispatch<H>: ShmMessage {
     /// Calls the handler's method for this message and answers with what it returned.

@@ -162,7 +162,8 @@ fn churn(name: &str) -> Outcome {
 
 /// Serves and connects where shared memory is too small for a link, and prints what comes of it.
 fn full(name: &str) -> Outcome {
-    let _running = Server::<Probe>::bind(name)?.serve(Prober::default())?;
+    let builder = Server::<Probe>::builder(name).ring_size(256 << 10);
+    let _running = builder.bind()?.serve(Prober::default())?;
     match Client::<Probe>::connect(name) {
         Ok(_) => return Err("there was room after all".into()),
         Err(error) => println!("{error}"),

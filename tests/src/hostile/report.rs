@@ -94,8 +94,8 @@ impl Report {
                 self.leaked_names
             ),
             format!(
-                "hostile server: {} sessions, {} connects refused with an error, {} calls answered, \
-                 {} ended in an error, slowest {:.0} ms",
+                "hostile server: {} sessions, {} connects refused with an error, {} calls \
+                 answered, {} ended in an error, slowest {:.0} ms",
                 reverse.sessions,
                 reverse.connects_refused,
                 reverse.calls_answered,

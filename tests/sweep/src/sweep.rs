@@ -172,8 +172,9 @@ impl Sweep {
         };
         self.bar.suspend(|| {
             eprintln!(
-                "crash-sweep: {}: {what}\n  trial {number}, {side:?} killed at {at:?}; again: cargo run \
-                 --release --bin crash-sweep -- --seed {seed} --trials {rounds} --replay {number}",
+                "crash-sweep: {}: {what}\n  trial {number}, {side:?} killed at {at:?}; again: \
+                 cargo run --release --bin crash-sweep -- --seed {seed} --trials {rounds} \
+                 --replay {number}",
                 fault.name()
             );
         });

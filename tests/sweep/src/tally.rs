@@ -159,8 +159,8 @@ impl Tally {
             text += &format!("  {name:<17} {}\n", self.faults.get(name).copied().unwrap_or(0));
         }
         text += &format!(
-            "  noticed by all survivors after: p50 {:.2} ms, p99 {:.2} ms, at most {:.2} ms \
-             ({} kills)",
+            "  noticed by all survivors after: p50 {:.2} ms, p99 {:.2} ms, at most {:.2} ms ({} \
+             kills)",
             self.millis(0.5),
             self.millis(0.99),
             self.slowest_millis(),

@@ -37,7 +37,8 @@ pub(crate) enum ChatEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub(crate) enum JoinError {
     #[error(
-        "{name} is here already, or somebody whose name looks like it; choose another with `--name`"
+        "{name} is here already, or somebody whose name looks like it; choose another with \
+         `--name`"
     )]
     NameTaken { name: String },
     #[error(transparent)]
@@ -49,8 +50,8 @@ pub(crate) enum JoinError {
 /// Why a name cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error(
-    "a name has 1 to {longest} letters, digits, spaces and - _ . ' and begins with a letter or a digit; \
-     choose one with `--name`"
+    "a name has 1 to {longest} letters, digits, spaces and - _ . ' and begins with a letter or a \
+     digit; choose one with `--name`"
 )]
 pub(crate) struct BadName {
     pub(crate) longest: u32,

@@ -13,7 +13,8 @@ pub(crate) fn not_bound(error: &BindError) -> String {
             format!("{name:?} is served by somebody already; join it, or choose another name")
         }
         BindError::AlreadyServed { name, pid } => format!(
-            "{name:?} is served by somebody already (process {pid}); join it, or choose another name"
+            "{name:?} is served by somebody already (process {pid}); join it, or choose another \
+             name"
         ),
         BindError::OtherUser { name, .. } => {
             format!("the name {name:?} is another user's; choose another")

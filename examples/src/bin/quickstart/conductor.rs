@@ -170,7 +170,8 @@ fn judge(summary: &Summary, clients: usize) -> Vec<String> {
     }
     if (summary.totals, summary.words) != (totals, words) {
         mismatches.push(format!(
-            "the clients sent {totals:?} with {words} words in all, the server counted {:?} with {}",
+            "the clients sent {totals:?} with {words} words in all, the server counted {:?} with \
+             {}",
             summary.totals, summary.words
         ));
     }

@@ -161,7 +161,8 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// # use shmipc::{Server, ShmMessage};
     /// # #[derive(Serialize, Deserialize, ShmMessage)]
     /// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
-    /// let server = Server::<Calc>::builder("calc").on_refused(|refused| eprintln!("{refused}")).bind()?;
+    /// let builder = Server::<Calc>::builder("calc");
+    /// let server = builder.on_refused(|refused| eprintln!("{refused}")).bind()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_refused(mut self, tell: impl FnMut(&Refused) + Send + 'static) -> Self {

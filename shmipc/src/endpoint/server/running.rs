@@ -79,9 +79,9 @@ impl<P: ShmMessage> Running<P> {
     /// if that never returns. [`stop`](Self::stop) waits five seconds at most.
     ///
     /// # Errors
-    /// [`ServeError::Panicked`]: the listener ended by a panic of its own. [`ServeError::NameLost`]: the
-    /// name's file was removed, and another server took the name. [`ServeError::NameLeft`]: the
-    /// name could not be given free.
+    /// [`ServeError::Panicked`]: the listener ended by a panic of its own.
+    /// [`ServeError::NameLost`]: the name's file was removed, and another server took the name.
+    /// [`ServeError::NameLeft`]: the name could not be given free.
     pub fn join(mut self) -> Result<(), ServeError> {
         self.check_own()?;
         if self.is_own_thread() {

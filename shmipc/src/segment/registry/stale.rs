@@ -95,7 +95,8 @@ fn claim_from_the_dead(
             // Who does not wait has others to see to (`Registry::bind_again`).
             if started.elapsed() > CLEANER_PATIENCE.min(patience) {
                 return Err(BindError::System {
-                    action: "take over a dead server's name: another process is removing it, and may be stopped",
+                    action: "take over a dead server's name: another process is removing it, and \
+                             may be stopped",
                     source: io::ErrorKind::ResourceBusy.into(),
                 });
             }

@@ -81,8 +81,8 @@ impl RegistryView {
             return Err(Obstacle::Damaged { what });
         }
         if facts.links != 1 && facts.uid != os::effective_uid() {
-            let what = "it has a second name, which may be another server's: somebody who is admitted \
-                        to it may have given it";
+            let what = "it has a second name, which may be another server's: somebody who is \
+                        admitted to it may have given it";
             return Err(Obstacle::Damaged { what: what.into() });
         }
         check_stage(&mapping, words)?;

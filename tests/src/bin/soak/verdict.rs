@@ -119,7 +119,8 @@ impl fmt::Display for Verdict {
         )?;
         writeln!(
             f,
-            "lost {}, repeated {}, damaged {}, failed {}, left in shared memory {:?}, ended wrong {:?}",
+            "lost {}, repeated {}, damaged {}, failed {}, left in shared memory {:?}, ended wrong \
+             {:?}",
             report.lost,
             report.repeated,
             report.damaged,
