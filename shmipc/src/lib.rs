@@ -129,29 +129,28 @@ compile_error!(
      positions; build for a 64-bit Linux target"
 );
 
-#[cfg(all(any(fuzzing, test), not(loom)))]
-#[doc(hidden)]
-pub mod __fuzz;
+#[cfg(any(fuzzing, test))]
+mod checks;
 mod codec;
 mod endpoint;
 pub mod error;
-#[cfg(all(test, not(loom)))]
-mod layout_page;
 mod link;
-#[cfg(all(test, loom))]
-mod models;
 mod os;
 mod panics;
 mod ring;
 mod segment;
-#[cfg(not(feature = "steps"))]
+#[cfg(not(shmipc_steps))]
 mod step;
-#[cfg(feature = "steps")]
+#[cfg(shmipc_steps)]
 #[doc(hidden)]
 pub mod step;
 mod sync;
 mod typed;
 
+/// For the fuzz targets.
+#[cfg(all(any(fuzzing, test), not(loom)))]
+#[doc(hidden)]
+pub use checks::fuzz as __fuzz;
 pub use endpoint::{BackPressure, ClientBuilder, Running, Server, ServerBuilder};
 #[doc(inline)]
 pub use error::{

@@ -19,7 +19,7 @@ use crate::ring::{Consumer, Producer};
 use crate::segment::doorbell::Bell;
 use crate::segment::link::{BellId, LaneId, LinkSegment, Role};
 use crate::segment::registry::{Registry, RegistryView};
-use crate::sync::{AtomicBool, Mutex, OnceLock, real};
+use crate::sync::{AtomicBool, Mutex, OnceLock};
 use calls::Calls;
 use inbound::Inbound;
 use outbound::Outbound;
@@ -88,7 +88,7 @@ pub(crate) struct Link {
     closed: AtomicBool,
     /// What the peer's goodbye frame said, which is more than its word does.
     said: Mutex<Option<Departure>>,
-    watch: real::OnceLock<Watch>,
+    watch: std::sync::OnceLock<Watch>,
     /// Tells whether a parent of this process made the link.
     generation: u32,
     /// For threads that must outlive a call on this link.
@@ -141,7 +141,7 @@ impl Link {
             end: OnceLock::new(),
             closed: AtomicBool::new(false),
             said: Mutex::new(None),
-            watch: real::OnceLock::new(),
+            watch: std::sync::OnceLock::new(),
             generation: crate::os::generation::generation(),
             own: own.clone(),
             segment,

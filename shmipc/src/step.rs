@@ -4,25 +4,25 @@
 //! A parent that kills at random moments hits a window of nanoseconds about never; a step that
 //! stands in the window hits it every time.
 //!
-//! Without the feature `steps` [`reach`] is empty and nothing of this exists in the compiled code.
-//! The sweep compiles these sources a second time, as the package `shmipc-stepped`, so that nobody
-//! else's build has the feature, whatever is built together with it. With the feature an unarmed
-//! step costs one relaxed load.
+//! Without `--cfg shmipc_steps` [`reach`] is empty and nothing of this exists in the compiled code.
+//! The sweep compiles these sources a second time, as the package `shmipc-stepped`, whose build
+//! script sets it: no feature that a program could turn on, and nobody else's build has it,
+//! whatever is built together with it. There an unarmed step costs one relaxed load.
 
 /// Passes a step. If the process is armed for it, and this is the occurrence it is armed for, the
 /// process kills itself here, as by `kill -9`.
 #[inline(always)]
 pub(crate) fn reach(name: &'static str) {
-    #[cfg(feature = "steps")]
+    #[cfg(shmipc_steps)]
     if armed::is_armed() {
         armed::pass(name);
     }
-    #[cfg(not(feature = "steps"))]
+    #[cfg(not(shmipc_steps))]
     let _ = name;
 }
 
 /// Every step there is. Part of a name before the dot is what is being done.
-#[cfg(feature = "steps")]
+#[cfg(shmipc_steps)]
 pub const NAMES: &[&str] = &[
     "bind.begin",
     "bind.prepared",
@@ -64,10 +64,10 @@ pub const NAMES: &[&str] = &[
     "goodbye.released",
 ];
 
-#[cfg(feature = "steps")]
+#[cfg(shmipc_steps)]
 pub use armed::arm;
 
-#[cfg(feature = "steps")]
+#[cfg(shmipc_steps)]
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -21,7 +21,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use nix::libc;
 
@@ -33,7 +33,6 @@ use super::generation::{
 };
 use super::memory::{replace_by_empty_pages, wiped_page};
 use super::watch::{self, Watcher};
-use crate::sync::real::{Mutex, MutexGuard, OnceLock};
 
 /// Everything that a child must not keep. Whoever opens or closes such a descriptor holds the lock
 /// meanwhile, and so does a fork: a child never gets one that is not listed.

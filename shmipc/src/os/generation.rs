@@ -2,9 +2,8 @@
 //! that had it: in a child of that one it is inherited, and of no use. What a child does about it
 //! stands in [`super::fork`].
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-
-use crate::sync::real::OnceLock;
 
 /// One more than the forks that lie between the first process and this one. It stands in the page
 /// below, and here where the system gives no such page.

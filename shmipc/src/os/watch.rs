@@ -4,7 +4,7 @@
 //! peer's own word, or of another pid namespace) costs a wake-up at most.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::{Arc, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -15,7 +15,6 @@ use super::descriptor::close_forgotten;
 use super::ending::{self, open_pidfd};
 use super::generation::is_unprepared;
 use super::thread::{self, Hook, Purpose};
-use crate::sync::real::{Mutex, MutexGuard};
 
 /// Between two tries where the kernel cannot tell.
 const TROUBLE: Duration = Duration::from_millis(20);

@@ -297,7 +297,7 @@ pub(crate) mod tests {
 #[cfg(all(test, not(loom)))]
 mod layout_tests {
     use super::BellMemory;
-    use crate::layout_page::{check, offsets};
+    use crate::checks::layout_page::{check, offsets};
 
     #[test]
     fn layout_page_doorbell() {

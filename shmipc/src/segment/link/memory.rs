@@ -139,7 +139,7 @@ pub(super) fn read_options(words: &LinkMemory) -> Result<LinkOptions, LinkFault>
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::layout_page::{check, offsets};
+    use crate::checks::layout_page::{check, offsets};
 
     #[test]
     fn layout_page_link() {

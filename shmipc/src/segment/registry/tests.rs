@@ -74,7 +74,7 @@ fn view_of(segment_name: &str) -> Mapping {
 
 #[test]
 fn layout_page_registry() {
-    use crate::layout_page::{check, offsets};
+    use crate::checks::layout_page::{check, offsets};
     check(
         "Registry",
         offsets!(RegistryMemory: magic, layout_version, doorbell, length, generation, fingerprint,

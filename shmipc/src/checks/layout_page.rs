@@ -1,7 +1,7 @@
 //! `docs/layout.md` compared with the code: each table's offsets and words. The tests of a table
 //! stand beside its struct, where the fields can be named.
 
-const PAGE: &str = include_str!("../../docs/layout.md");
+const PAGE: &str = include_str!("../../../docs/layout.md");
 
 /// Word and offset of the rows under `heading` whose word is one of the code's (in backquotes).
 fn rows(heading: &str) -> Vec<(&'static str, usize)> {
