@@ -27,6 +27,7 @@ pub(crate) use modelled::{
 /// on processors with lines of 128. Fixed, never a per-architecture constant: two processes built
 /// for one machine must agree on it.
 #[repr(C, align(128))]
+#[cfg_attr(any(test, loom, fuzzing), derive(Default))]
 pub(crate) struct Isolated<T>(pub(crate) T);
 
 impl<T> std::ops::Deref for Isolated<T> {

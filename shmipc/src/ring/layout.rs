@@ -29,6 +29,7 @@ pub(crate) const MAXIMUM_CAPACITY: usize = 1 << 30;
 
 /// The control words of a lane, in shared memory.
 #[repr(C)]
+#[cfg_attr(any(test, loom, fuzzing), derive(Default))]
 pub(crate) struct LaneControl {
     pub(crate) head: Isolated<AtomicU64>,
     pub(crate) consumer_waits: Isolated<AtomicU32>,
@@ -185,18 +186,6 @@ fn frame_start(position: u64) -> u64 {
     position & !(FRAME_ALIGNMENT as u64 - 1)
 }
 
-#[cfg(any(test, loom, fuzzing))]
-impl LaneControl {
-    pub(crate) fn private() -> Self {
-        Self {
-            head: Isolated(AtomicU64::new(0)),
-            consumer_waits: Isolated(AtomicU32::new(0)),
-            producer_waits: Isolated(AtomicU32::new(0)),
-            reserved: Isolated(AtomicU64::new(0)),
-        }
-    }
-}
-
 #[cfg(loom)]
 impl Lane {
     /// A lane in this process's own memory, of words that the checker sees.
@@ -206,7 +195,7 @@ impl Lane {
             data: Box<[AtomicU64]>,
         }
         let data = (0..capacity / 8).map(|_| AtomicU64::new(0)).collect();
-        let memory = Arc::new(Memory { control: LaneControl::private(), data });
+        let memory = Arc::new(Memory { control: LaneControl::default(), data });
         let control = NonNull::from(&memory.control);
         let data = Place::new(NonNull::from(&*memory.data).cast());
         // SAFETY: both lead into `memory`, which is the owner.
@@ -228,7 +217,7 @@ impl Lane {
         // SAFETY: `data` is only reached through the lane's pointers.
         unsafe impl Sync for Memory {}
         let memory = Arc::new(Memory {
-            control: LaneControl::private(),
+            control: LaneControl::default(),
             data: std::cell::UnsafeCell::new(vec![Line([0; 64]); capacity / 64].into()),
         });
         let control = NonNull::from(&memory.control);

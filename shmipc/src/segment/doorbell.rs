@@ -96,8 +96,8 @@ const _: () = assert!(size_of::<BellMemory>() == 256);
 unsafe impl Sync for BellMemory {}
 
 #[cfg(loom)]
-impl BellMemory {
-    pub(crate) fn private() -> Self {
+impl Default for BellMemory {
+    fn default() -> Self {
         Self {
             word: Isolated(AtomicU32::new(0)),
             event: Isolated(UnsafeCell::new([0; EVENT_LENGTH])),

@@ -19,6 +19,7 @@ use crate::segment::options::check_max_message;
 use crate::sync::{AtomicU32, AtomicU64, Isolated, Ordering};
 
 #[repr(C, align(128))]
+#[cfg_attr(loom, derive(Default))]
 pub(super) struct LinkMemory {
     pub(super) magic: AtomicU64,
     pub(super) layout_version: AtomicU32,
@@ -39,12 +40,14 @@ pub(super) struct LinkMemory {
 }
 
 #[repr(C)]
+#[cfg_attr(loom, derive(Default))]
 pub(super) struct ClientWords {
     pub(super) goodbye: AtomicU32,
     pub(super) cpu: AtomicU32,
 }
 
 #[repr(C)]
+#[cfg_attr(loom, derive(Default))]
 pub(super) struct ServerWords {
     pub(super) accepted: AtomicU32,
     pub(super) index: AtomicU32,

@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::memory::{ClientWords, ServerWords};
 use super::*;
-use crate::ring::LaneControl;
 use crate::ring::foreign::Place;
-use crate::segment::doorbell::BellMemory;
-use crate::sync::{AtomicU64, Isolated};
+use crate::sync::AtomicU64;
 
 loom::lazy_static! {
     /// Links that can be opened, by id.
@@ -27,7 +24,7 @@ impl LinkSegment {
         let ring = |bytes: usize| (0..bytes / 8).map(|_| AtomicU64::new(0)).collect();
         let [messages, replies] = rings;
         let rings = [ring(messages), ring(messages), ring(replies), ring(replies)];
-        let memory = Arc::new(Memory { words: LinkMemory::private(), rings });
+        let memory = Arc::new(Memory { words: LinkMemory::default(), rings });
         let mut roles = [Role::Client, Role::Server].into_iter();
         Mapping::private(memory.clone()).map(|mapping| Self {
             mapping,
@@ -53,37 +50,5 @@ impl LinkSegment {
     pub(super) fn ring(&self, id: LaneId, _: usize) -> Option<Place> {
         let memory = self.mapping.memory.downcast_ref::<Memory>()?;
         Some(Place::new(NonNull::from(&*memory.rings[id as usize]).cast()))
-    }
-}
-
-impl LinkMemory {
-    fn private() -> Self {
-        let word = || AtomicU64::new(0);
-        let half = || AtomicU32::new(0);
-        Self {
-            magic: word(),
-            layout_version: half(),
-            doorbell: half(),
-            length: word(),
-            fingerprint: word(),
-            message_ring: word(),
-            reply_ring: word(),
-            max_message: word(),
-            client_pid: half(),
-            flags: half(),
-            reserved: [],
-            client: Isolated(ClientWords { goodbye: half(), cpu: half() }),
-            server: Isolated(ServerWords {
-                accepted: half(),
-                index: half(),
-                pid: half(),
-                goodbye: half(),
-                id: word(),
-                cpu: half(),
-            }),
-            bells: std::array::from_fn(|_| BellMemory::private()),
-            lanes: std::array::from_fn(|_| LaneControl::private()),
-            counters: [],
-        }
     }
 }

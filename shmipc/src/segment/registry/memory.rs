@@ -15,6 +15,7 @@ pub(crate) const SLOTS: usize = if cfg!(loom) { 1 } else { 64 };
 /// The registry's memory. Everything is an atomic, because whoever has it mapped may write it at
 /// any time.
 #[repr(C, align(128))]
+#[cfg_attr(loom, derive(Default))]
 pub(super) struct RegistryMemory {
     pub(super) magic: AtomicU64,
     pub(super) layout_version: AtomicU32,
@@ -42,6 +43,7 @@ pub(super) struct RegistryMemory {
 
 /// A hand-over slot.
 #[repr(C, align(128))]
+#[cfg_attr(loom, derive(Default))]
 pub(super) struct Slot {
     /// Written by the holder of the slot's lock: one of the `REQUEST_*`.
     pub(super) request: AtomicU32,
