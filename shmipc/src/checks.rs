@@ -1,5 +1,5 @@
-//! What runs parts of the crate from outside: model checking, fuzzing, the layout's page. Nothing of
-//! it is in what programs get.
+//! What runs parts of the crate from outside: model checking, fuzzing, the layout's page. Nothing
+//! of it is in what programs get.
 
 #[cfg(all(any(fuzzing, test), not(loom)))]
 pub mod fuzz;

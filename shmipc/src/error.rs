@@ -69,9 +69,9 @@ mod config;
 mod limit;
 mod refusal;
 mod send;
+pub(crate) mod shown;
 #[cfg(test)]
 mod tests;
-pub(crate) mod told;
 
 pub use attach::{BindError, ConnectError, Difference, ServeError};
 pub use call::{CallError, Outcome, Rejection};
@@ -81,4 +81,4 @@ pub use config::{ConfigError, NameError};
 pub use limit::Limit;
 pub use refusal::{Refusal, Refused};
 pub use send::{Departure, SendAllError, SendError};
-pub(crate) use told::chain;
+pub(crate) use shown::chain;

@@ -59,7 +59,7 @@ impl Attention {
 
 /// How this process waits and queues; the same for all links of an endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manner {
+pub(crate) struct LinkPolicy {
     pub(crate) spin: Duration,
     /// Most bytes that wait privately for one lane.
     pub(crate) queue_maximum: usize,
@@ -71,7 +71,7 @@ pub(crate) struct Manner {
 pub(crate) struct Link {
     segment: LinkSegment,
     peer: PeerFacts,
-    manner: Manner,
+    policy: LinkPolicy,
     /// Runs first in the threads that are started for this link.
     hook: Option<Hook>,
     messages: Outbound,
@@ -106,7 +106,7 @@ impl Link {
         segment: LinkSegment,
         peer_id: u64,
         attention: Attention,
-        manner: Manner,
+        policy: LinkPolicy,
         hook: Option<Hook>,
     ) -> Result<(Arc<Self>, Inbound), BadGeometry> {
         use LaneId::{MessagesToClient, MessagesToServer, RepliesToClient, RepliesToServer};
@@ -120,8 +120,8 @@ impl Link {
         };
         let bell = |id| segment.bell(id).ok_or(BadGeometry("a doorbell that cannot be used"));
         let reader = inbound(&segment, replies_in)?;
-        let messages = outbound(&segment, messages_out, manner)?;
-        let replies = outbound(&segment, replies_out, manner)?;
+        let messages = outbound(&segment, messages_out, policy)?;
+        let replies = outbound(&segment, replies_out, policy)?;
         let messages_in = inbound(&segment, messages_in)?;
         let own_bell = bell(own_replies)?;
         let [listener_bell, room_bell, far_reply_bell] =
@@ -129,7 +129,7 @@ impl Link {
         let peer = peer_facts(&segment, peer_id);
         let link = Arc::new_cyclic(|own| Self {
             peer,
-            manner,
+            policy,
             hook,
             messages,
             replies,
@@ -182,7 +182,7 @@ impl Link {
     /// How long to spin before sleeping: not at all where that would keep the peer from running.
     #[inline]
     pub(crate) fn spin_budget(&self) -> Duration {
-        if self.segment.shares_processor() { Duration::ZERO } else { self.manner.spin }
+        if self.segment.shares_processor() { Duration::ZERO } else { self.policy.spin }
     }
 
     /// Does the kernel tell this side at once when the peer dies?
@@ -283,12 +283,16 @@ fn peer_facts(segment: &LinkSegment, id: u64) -> PeerFacts {
     }
 }
 
-fn outbound(segment: &LinkSegment, id: LaneId, manner: Manner) -> Result<Outbound, BadGeometry> {
+fn outbound(
+    segment: &LinkSegment,
+    id: LaneId,
+    policy: LinkPolicy,
+) -> Result<Outbound, BadGeometry> {
     let options = segment.options();
     let lane = segment.lane(id).ok_or(BadGeometry("no room for a lane"))?;
     // SAFETY: `Link::new` takes each lane of its segment once, each for one end.
     let producer = unsafe { Producer::new(lane, options.checksums, options.max_message) };
-    Ok(Outbound::new(id, producer, options.max_message, manner.queue_maximum))
+    Ok(Outbound::new(id, producer, options.max_message, policy.queue_maximum))
 }
 
 fn inbound(segment: &LinkSegment, id: LaneId) -> Result<Inbound, BadGeometry> {

@@ -1,6 +1,6 @@
 //! The atomics, locks and parking: `std`'s, or `loom`'s when the shipped code is model-checked
-//! (`--cfg loom`, see `crate::checks::models`). Everything that two processes or two threads share goes
-//! through here.
+//! (`--cfg loom`, see `crate::checks::models`). Everything that two processes or two threads share
+//! goes through here.
 
 mod fault;
 #[cfg(loom)]

@@ -3,8 +3,8 @@
 //! tried all (or all with so many preemptions, where a bound is given; whatever threads do when
 //! they block is always tried in full).
 //!
-//! What is shipped runs here unchanged, over private memory (`Lane::private`,
-//! `LinkSegment::private`, `registry::private`). No time passes in a model: a sleep ends by a
+//! What is shipped runs here unchanged, over private memory (`Lane::in_memory`,
+//! `LinkSegment::in_memory`, `registry::in_memory`). No time passes in a model: a sleep ends by a
 //! wake-up or never, so a wake-up that is lost is a deadlock, which the checker reports. For each
 //! model there are faults that are built into the code ([`Fault`]) and must be found.
 //!

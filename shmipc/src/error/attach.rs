@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::told::{Told, debug_is_the_sentence};
+use super::shown::{Shown, debug_is_the_sentence};
 use super::{ConfigError, Limit, NameError, Refusal};
 
 debug_is_the_sentence!(BindError, ServeError, ConnectError);
@@ -100,7 +100,7 @@ pub enum ServeError {
     #[error(
         "the listener did not end within {} because a handler is still running; it was left to \
          end on its own, so give long work to a thread of yours",
-        Told(*.waited)
+        Shown(*.waited)
     )]
     StillRunning {
         /// How long was waited.
@@ -209,7 +209,7 @@ pub enum ConnectError {
     /// No live server had the name until the deadline.
     #[error(
         "no server named {name:?} within {}{}; start it, or give `connect_deadline` more time",
-        Told(*.waited),
+        Shown(*.waited),
         if *.stale { " (one that died had it before)" } else { "" }
     )]
     NoServer {
@@ -224,7 +224,7 @@ pub enum ConnectError {
     #[error(
         "the server {name:?} (pid {pid}) is alive and did not answer within {}; it may be \
          stopped, or in a long handler: give `connect_deadline` more time",
-        Told(*.waited)
+        Shown(*.waited)
     )]
     NotAnswering {
         /// The name.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::coding::DecodeError;
 
-use super::told::{Told, debug_is_the_sentence};
+use super::shown::{Shown, debug_is_the_sentence};
 use super::{Departure, SendError};
 
 debug_is_the_sentence!(CallError);
@@ -65,7 +65,7 @@ pub enum CallError {
     #[error(transparent)]
     NotSent(SendError),
     /// No reply within the deadline. A reply that comes later is discarded.
-    #[error("no reply from the peer (pid {pid}) within {}; {outcome}", Told(*.waited))]
+    #[error("no reply from the peer (pid {pid}) within {}; {outcome}", Shown(*.waited))]
     Deadline {
         /// How long was waited.
         waited: Duration,

@@ -1,6 +1,6 @@
 //! Values that are no messages, and bytes that are no values.
 
-use super::told::debug_is_the_sentence;
+use super::shown::debug_is_the_sentence;
 
 debug_is_the_sentence!(EncodeError, DecodeError);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::told::{Told, debug_is_the_sentence};
+use super::shown::{Shown, debug_is_the_sentence};
 
 debug_is_the_sentence!(NameError, ConfigError);
 
@@ -96,8 +96,8 @@ pub enum ConfigError {
     /// The spin budget is longer than any wake-up could cost.
     #[error(
         "a spin budget of {} would burn a processor; at most {}",
-        Told(*.given),
-        Told(*.maximum)
+        Shown(*.given),
+        Shown(*.maximum)
     )]
     SpinBudget {
         /// The budget given.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::coding::EncodeError;
-use super::told::{Told, debug_is_the_sentence};
+use super::shown::{Shown, debug_is_the_sentence};
 
 debug_is_the_sentence!(SendAllError, SendError);
 
@@ -80,7 +80,7 @@ pub enum SendError {
     #[error(
         "no room for the message within {}: the peer (pid {pid}) is alive and does not read; \
          nothing was delivered, so try again or give it more time",
-        Told(*.waited)
+        Shown(*.waited)
     )]
     Deadline {
         /// How long was waited.

@@ -208,7 +208,7 @@ mod tests {
     const MAXIMUM: usize = 10_000;
 
     fn pair() -> (Producer, Inbound) {
-        let lane = Lane::private(MINIMUM_CAPACITY);
+        let lane = Lane::in_memory(MINIMUM_CAPACITY);
         // SAFETY: one producer and one consumer of a fresh lane.
         let producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
         // SAFETY: as above.
@@ -269,7 +269,7 @@ mod tests {
     /// A look took 64 fragments, which with a large ring were gigabytes.
     #[test]
     fn a_look_at_large_fragments_ends_after_a_mebibyte() {
-        let lane = Lane::private(16 << 20);
+        let lane = Lane::in_memory(16 << 20);
         // SAFETY: one producer and one consumer of a fresh lane.
         let mut producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
         // SAFETY: as above.

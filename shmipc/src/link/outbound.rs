@@ -34,7 +34,7 @@ use crate::ring::{
 use crate::segment::doorbell::{ForRoom, Slept};
 use crate::segment::link::LaneId;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
-use encoding::{Encoded, Manner};
+use encoding::{Encoded, SendMode};
 use fragments::Fragments;
 use queue::Queued;
 pub(crate) use turn::Flushed;
@@ -156,7 +156,7 @@ impl Outbound {
         tell: Tell,
     ) -> Result<u64, SendError> {
         let mut small = SmallFrame::new();
-        match self.encode(link, value, &mut small, Manner::Blocking(deadline)) {
+        match self.encode(link, value, &mut small, SendMode::Blocking(deadline)) {
             None => match self.send_small(link, label, &mut small, tell) {
                 Some(end) => Ok(end),
                 None => self.send_in_line(link, label, small.payload(), deadline),

@@ -108,7 +108,7 @@ impl Link {
     }
 
     fn close_if_too_slow(&self, sent: Result<Sent, SendError>) -> Result<(), SendError> {
-        if self.manner.close_when_full && matches!(sent, Err(SendError::Overflow { .. })) {
+        if self.policy.close_when_full && matches!(sent, Err(SendError::Overflow { .. })) {
             self.close(&Goodbye::TooSlow, Departure::TooSlow);
         }
         sent.map(drop)

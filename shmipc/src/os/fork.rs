@@ -36,10 +36,10 @@ use super::watch::{self, Watcher};
 
 /// Everything that a child must not keep. Whoever opens or closes such a descriptor holds the lock
 /// meanwhile, and so does a fork: a child never gets one that is not listed.
-static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
+static LISTED: Mutex<Vec<Listed>> = Mutex::new(Vec::new());
 
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Listed {
     file: RawFd,
     /// Device and inode of the file.
     identity: (u64, u64),
@@ -64,7 +64,7 @@ fn prepare() -> bool {
         }
         Err(found) => return found != SPOILED,
     }
-    let held = match HELD.try_lock() {
+    let held = match LISTED.try_lock() {
         Ok(held) => Some(held),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
@@ -88,13 +88,13 @@ pub(crate) trait Area {
 
 /// A descriptor whose locks a forked child does not keep, with the pages that go with it.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct SegmentFile {
     /// Closed by `drop` alone.
     file: ManuallyDrop<OwnedFd>,
     generation: u32,
 }
 
-impl Kept {
+impl SegmentFile {
     /// Opens a segment so that no fork falls between. All others of this process that open or close
     /// segments, or fork, wait meanwhile: `open` must not wait for anybody.
     pub(crate) fn open<A: Area, E>(
@@ -103,7 +103,7 @@ impl Kept {
         let mut held = lock();
         let (area, file, facts) = open()?;
         let (start, length) = (area.start(), area.length());
-        held.push(Held { file: file.as_raw_fd(), identity: facts.identity, start, length });
+        held.push(Listed { file: file.as_raw_fd(), identity: facts.identity, start, length });
         Ok((area, Self { file: ManuallyDrop::new(file), generation: generation() }, facts))
     }
 
@@ -118,7 +118,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for SegmentFile {
     fn drop(&mut self) {
         // A child that was not prepared must not wait for a lock that a thread of its parent may
         // hold.
@@ -142,9 +142,9 @@ pub(crate) fn unless_held(identity: (u64, u64), examine: impl FnOnce()) {
     }
 }
 
-fn lock() -> MutexGuard<'static, Vec<Held>> {
+fn lock() -> MutexGuard<'static, Vec<Listed>> {
     // Nothing that runs under it leaves the list half changed.
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has forks noticed from now on. To be called before anything is opened that must be kept back.
@@ -174,17 +174,17 @@ pub(crate) fn arm() -> io::Result<()> {
     Ok(())
 }
 
-type Locks = (MutexGuard<'static, Vec<Held>>, MutexGuard<'static, Watcher>);
+type Locks = (MutexGuard<'static, Vec<Listed>>, MutexGuard<'static, Watcher>);
 
 /// The locks while a fork is on its way.
-struct Taken(UnsafeCell<Option<Locks>>);
+struct ForkLocks(UnsafeCell<Option<Locks>>);
 
 // SAFETY: only touched by the thread that forks, between `before` and the handler that follows on
 // either side, while it holds the locks (no two forks are there at the same time), or where it is
 // the only thread.
-unsafe impl Sync for Taken {}
+unsafe impl Sync for ForkLocks {}
 
-static TAKEN: Taken = Taken(UnsafeCell::new(None));
+static FORK_LOCKS: ForkLocks = ForkLocks(UnsafeCell::new(None));
 
 unsafe extern "C" fn before() {
     if is_unprepared() && !prepare() {
@@ -193,8 +193,8 @@ unsafe extern "C" fn before() {
         return;
     }
     let locks = (lock(), watch::lock());
-    // SAFETY: the locks are held, see `Taken`.
-    unsafe { *TAKEN.0.get() = Some(locks) };
+    // SAFETY: the locks are held, see `ForkLocks`.
+    unsafe { *FORK_LOCKS.0.get() = Some(locks) };
 }
 
 unsafe extern "C" fn in_parent() {
@@ -202,16 +202,16 @@ unsafe extern "C" fn in_parent() {
         // `before` took none.
         return;
     }
-    // SAFETY: the locks are held since `before`, see `Taken`.
-    let locks = unsafe { (*TAKEN.0.get()).take() };
+    // SAFETY: the locks are held since `before`, see `ForkLocks`.
+    let locks = unsafe { (*FORK_LOCKS.0.get()).take() };
     drop(locks);
 }
 
 /// Runs in the child, whose only thread is a copy of the one that forked: it holds the locks, if
 /// `before` took them.
 unsafe extern "C" fn in_child() {
-    // SAFETY: there is no other thread, see `Taken`.
-    let_go(unsafe { (*TAKEN.0.get()).take() });
+    // SAFETY: there is no other thread, see `ForkLocks`.
+    let_go(unsafe { (*FORK_LOCKS.0.get()).take() });
 }
 
 /// In a child: lets go of all that is its parent's, and counts it as one.
@@ -219,12 +219,12 @@ fn let_go(locks: Option<Locks>) {
     let Some((mut held, mut watcher)) = locks else { return };
     let spare = spare_descriptor().ok();
     for entry in held.iter() {
-        // SAFETY: open, as who closes it takes it from the list under the same lock (`Kept::drop`);
-        // what it led to is the parent's (`is_inherited`).
+        // SAFETY: open, as who closes it takes it from the list under the same lock
+        // (`SegmentFile::drop`); what it led to is the parent's (`is_inherited`).
         unsafe { put_in_place_of(spare.as_ref(), entry.file) };
-        // SAFETY: the entry's segment is mapped there (`Kept::open`; it is unlisted before it is
-        // unmapped), it was shared memory, all of it atomics or checked bytes, so that zeros are as
-        // good as anything; and no other thread looks at it.
+        // SAFETY: the entry's segment is mapped there (`SegmentFile::open`; it is unlisted before
+        // it is unmapped), it was shared memory, all of it atomics or checked bytes, so
+        // that zeros are as good as anything; and no other thread looks at it.
         unsafe { replace_by_empty_pages(entry.start, entry.length) };
     }
     drop(spare);

@@ -119,7 +119,7 @@ impl Consumer {
     #[inline]
     pub(crate) fn has_data(&self) -> bool {
         // SYNC(present): what the frame holds was written before.
-        self.lane.presence(self.head).load(Ordering::Acquire) != 0
+        self.lane.presence_word(self.head).load(Ordering::Acquire) != 0
     }
 
     /// Everything before it was taken.
@@ -196,11 +196,11 @@ impl Consumer {
     fn read_header(&self) -> Result<Option<Peeked>, Violation> {
         let position = self.head;
         // SYNC(present): header and payload were written before, and so was the zero behind them.
-        let second = self.lane.presence(position).load(Ordering::Acquire);
+        let second = self.lane.presence_word(position).load(Ordering::Acquire);
         if second == 0 {
             return Ok(None);
         }
-        let first = self.lane.measure(position).load(Ordering::Relaxed);
+        let first = self.lane.length_word(position).load(Ordering::Relaxed);
         // From here on only these copies count, whatever the producer does to the originals.
         let (header, checksum) =
             Header::parse([first, second]).map_err(|error| Violation::Frame { position, error })?;

@@ -131,13 +131,13 @@ impl Lane {
     /// A header's second word, which is zero where no frame is: stored last by the producer, loaded
     /// first by the consumer.
     #[inline]
-    pub(crate) fn presence(&self, position: u64) -> &AtomicU64 {
+    pub(crate) fn presence_word(&self, position: u64) -> &AtomicU64 {
         self.header_word(position, 1)
     }
 
     /// A header's first word.
     #[inline]
-    pub(crate) fn measure(&self, position: u64) -> &AtomicU64 {
+    pub(crate) fn length_word(&self, position: u64) -> &AtomicU64 {
         self.header_word(position, 0)
     }
 
@@ -189,7 +189,7 @@ fn frame_start(position: u64) -> u64 {
 #[cfg(loom)]
 impl Lane {
     /// A lane in this process's own memory, of words that the checker sees.
-    pub(crate) fn private(capacity: usize) -> Self {
+    pub(crate) fn in_memory(capacity: usize) -> Self {
         struct Memory {
             control: LaneControl,
             data: Box<[AtomicU64]>,
@@ -206,7 +206,7 @@ impl Lane {
 #[cfg(all(any(test, fuzzing), not(loom)))]
 impl Lane {
     /// A lane in this process's own memory.
-    pub(crate) fn private(capacity: usize) -> Self {
+    pub(crate) fn in_memory(capacity: usize) -> Self {
         #[repr(align(64))]
         #[derive(Clone)]
         struct Line(#[allow(dead_code, reason = "reached through pointers")] [u8; 64]);

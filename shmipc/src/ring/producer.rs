@@ -225,8 +225,8 @@ impl Producer {
         }
         let [mut first, mut second] = header.to_words(checksum);
         if start != self.tail && !broken(Fault::PadFirst) {
-            self.lane.measure(start).store(first, Ordering::Relaxed);
-            self.lane.presence(start).store(second, Ordering::Relaxed);
+            self.lane.length_word(start).store(first, Ordering::Relaxed);
+            self.lane.presence_word(start).store(second, Ordering::Relaxed);
             let length = (start - self.tail) as u32 - HEADER_LENGTH as u32;
             let pad = Label::new(Kind::Pad, 0).header(length);
             let checksum = match self.checksums {
@@ -239,12 +239,12 @@ impl Producer {
         if start != self.tail && broken(Fault::PadFirst) {
             self.publish_pad_first(start);
         }
-        self.lane.measure(self.tail).store(first, Ordering::Relaxed);
+        self.lane.length_word(self.tail).store(first, Ordering::Relaxed);
         crate::step::reach("publish.before");
         let order =
             if broken(Fault::PublishRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // SYNC(present): payload, headers and the zero behind them come before it.
-        self.lane.presence(self.tail).store(second, order);
+        self.lane.presence_word(self.tail).store(second, order);
         crate::step::reach("publish.after");
         self.tail = end;
         end
@@ -256,8 +256,8 @@ impl Producer {
             Label::new(Kind::Pad, 0).header((start - self.tail) as u32 - HEADER_LENGTH as u32);
         let [first, second] = pad.to_words(pad.checksum(&[]));
         self.clear(start);
-        self.lane.measure(self.tail).store(first, Ordering::Relaxed);
-        self.lane.presence(self.tail).store(second, Ordering::Release);
+        self.lane.length_word(self.tail).store(first, Ordering::Relaxed);
+        self.lane.presence_word(self.tail).store(second, Ordering::Release);
         self.tail = start;
     }
 
@@ -265,7 +265,7 @@ impl Producer {
     /// as it has taken the frame before. It is free: `free` keeps a line back.
     #[inline]
     fn clear(&mut self, end: u64) {
-        self.lane.presence(end).store(0, Ordering::Relaxed);
+        self.lane.presence_word(end).store(0, Ordering::Relaxed);
         self.cleared = end;
     }
 

@@ -18,7 +18,7 @@ fn pair() -> (Producer, Consumer) {
 }
 
 fn pair_with(checksums: Checksums) -> (Producer, Consumer) {
-    let lane = Lane::private(CAPACITY);
+    let lane = Lane::in_memory(CAPACITY);
     // SAFETY: one producer and one consumer of a fresh lane.
     let producer = unsafe { Producer::new(lane.clone(), checksums, usize::MAX) };
     // SAFETY: as above.

@@ -9,7 +9,7 @@ use shared_memory::{ShmemConf, ShmemError};
 use super::access::{self, Access};
 use super::error::SegmentError;
 use crate::error::Limit;
-use crate::os::fork::{self, Kept};
+use crate::os::fork::{self, SegmentFile};
 use crate::os::pages::Pages;
 use crate::os::{self, FileFacts};
 use crate::ring::foreign::Place;
@@ -47,7 +47,7 @@ pub(crate) use super::modelled::Mapping;
 pub(crate) struct Mapping {
     /// Our own open file description; it holds this side's locks and no other does. Before
     /// `pages`: a forked child replaces the pages of what is still listed.
-    file: Kept,
+    file: SegmentFile,
     pages: Pages,
     facts: FileFacts,
     name: String,
@@ -70,7 +70,7 @@ impl Mapping {
     /// remove it, or even put another in its place: that is [`SegmentError::Changed`], try again.
     pub(crate) fn create(name: &str, length: usize, life_byte: i64) -> Result<Self, SegmentError> {
         arm()?;
-        let (pages, file, facts) = Kept::open(|| create(name, length))?;
+        let (pages, file, facts) = SegmentFile::open(|| create(name, length))?;
         let open = file.file();
         crate::step::reach("create.named");
         let locked = os::try_lock_byte(open, life_byte)
@@ -112,7 +112,7 @@ impl Mapping {
         admit: impl Fn(&Candidate<'_>) -> Result<(), SegmentError>,
     ) -> Result<Self, SegmentError> {
         arm()?;
-        let (pages, file, facts) = Kept::open(|| {
+        let (pages, file, facts) = SegmentFile::open(|| {
             let file = open(name)?;
             let facts = facts_of(&file)?;
             admit(&Candidate { file: &file, facts: &facts })?;

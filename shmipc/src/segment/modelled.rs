@@ -68,7 +68,7 @@ impl Locks for Table {
 #[allow(clippy::unused_self, reason = "the face of the real one")]
 impl Mapping {
     /// Two processes' views of one segment.
-    pub(super) fn private(memory: Arc<dyn Any + Send + Sync>) -> [Arc<Self>; 2] {
+    pub(super) fn in_memory(memory: Arc<dyn Any + Send + Sync>) -> [Arc<Self>; 2] {
         let table = Table::default();
         [(); 2].map(|()| Arc::new(Self { table: table.clone(), memory: memory.clone() }))
     }

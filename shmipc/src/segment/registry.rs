@@ -33,6 +33,6 @@ pub(crate) use bind::Registry;
 pub(crate) use memory::SLOTS;
 pub(crate) use memory::{MAXIMUM_LINKS, Offer};
 #[cfg(loom)]
-pub(crate) use modelled::private;
+pub(crate) use modelled::in_memory;
 pub(crate) use schema::{Protocol, RegistryOptions, Schema};
-pub(crate) use view::{Obstacle, RegistryView, SlotClaim};
+pub(crate) use view::{OpenError, RegistryView, SlotClaim};

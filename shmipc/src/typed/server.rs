@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::listening::{End, Listening};
 use crate::codec::{self, TooLargeOr};
 use crate::error::SendError;
-use crate::link::{Link, Manner, nesting};
+use crate::link::{Link, LinkPolicy, nesting};
 use crate::os::thread::Hook;
 use crate::segment::admission::Admission;
 use crate::segment::options::DEFAULT_DEADLINE;
@@ -26,7 +26,7 @@ const KEPT_BUFFER: usize = 1 << 20;
 pub(crate) struct Settings {
     pub(crate) admission: Admission,
     pub(crate) registry: RegistryOptions,
-    pub(crate) manner: Manner,
+    pub(crate) policy: LinkPolicy,
     pub(crate) deadline: Duration,
     pub(crate) max_link_memory: usize,
     pub(crate) hook: Option<Hook>,

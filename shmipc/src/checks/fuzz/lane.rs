@@ -10,7 +10,7 @@ use crate::sync::Ordering;
 pub fn consumer(data: &[u8]) {
     let mut script = Script(data);
     let Some(options) = script.byte() else { return };
-    let lane = Lane::private(MINIMUM_CAPACITY);
+    let lane = Lane::in_memory(MINIMUM_CAPACITY);
     let checksums = checksums(options & 1 != 0);
     // SAFETY: the one consumer of a fresh lane.
     let consumer = unsafe { Consumer::new(lane.clone(), checksums) };

@@ -4,7 +4,7 @@
 use loom::thread;
 
 use super::rig::{
-    Count, MANNER, NEVER, ONE_FRAME, Rig, THREE_FRAMES, call, counting, rig, server_link,
+    Count, NEVER, ONE_FRAME, POLICY, Rig, THREE_FRAMES, call, counting, rig, server_link,
 };
 use super::{Model, check};
 use crate::endpoint::client::modelled::listen;
@@ -40,7 +40,7 @@ pub(super) const MODELS: &[Model] = &[
 
 fn calls(times: u64) {
     let Rig { client, registry, segment, .. } = rig(THREE_FRAMES, ONE_FRAME);
-    let (listener, server, _) = serve(registry, Some(segment), MANNER, counting(|_| {}));
+    let (listener, server, _) = serve(registry, Some(segment), POLICY, counting(|_| {}));
     let listener = thread::spawn(listener);
     for number in 0..times {
         assert_eq!(call(&client, number).expect("a reply"), number + 1);

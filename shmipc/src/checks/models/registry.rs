@@ -2,9 +2,9 @@
 
 use loom::thread;
 
-use super::rig::{MANNER, ONE_FRAME, counting, options};
+use super::rig::{ONE_FRAME, POLICY, counting, options};
 use super::{Model, check};
-use crate::endpoint::client::connect::hand_over_private;
+use crate::endpoint::client::connect::hand_over_in_memory;
 use crate::endpoint::server::modelled::serve;
 use crate::segment::link::LinkSegment;
 use crate::segment::registry;
@@ -36,10 +36,10 @@ const SECOND: u128 = 3 << 64 | 4;
 
 /// One client gives up right after it offered; the next has the same slot.
 fn hand_over(first_gives_up: bool) {
-    let (registry, view) = registry::private();
+    let (registry, view) = registry::in_memory();
     let links = [FIRST, SECOND].map(|id| LinkSegment::offered(id, options(ONE_FRAME, ONE_FRAME)));
     let [first, second] = links;
-    let (listener, server, _) = serve(registry, None, MANNER, counting(|_| {}));
+    let (listener, server, _) = serve(registry, None, POLICY, counting(|_| {}));
     let listener = thread::spawn(listener);
     if first_gives_up {
         let slot = view.claim_slot().expect("free");
@@ -48,7 +48,7 @@ fn hand_over(first_gives_up: bool) {
     }
     let slot = view.claim_slot().expect("free again");
     slot.announce(SECOND);
-    let (index, id) = hand_over_private(&view, &slot, SECOND, second).expect("taken on");
+    let (index, id) = hand_over_in_memory(&view, &slot, SECOND, second).expect("taken on");
     assert!(index <= 1 && (1..=2).contains(&id));
     drop(slot);
     drop(first);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DecodeError;
 use crate::link::inbound::Inbound;
 use crate::link::responder::{Responded, Responder};
-use crate::link::{Attention, Link, Manner};
+use crate::link::{Attention, Link, LinkPolicy};
 use crate::ring::frame::Checksums;
 use crate::segment::doorbell::Doorbell;
 use crate::segment::link::{LinkOptions, LinkSegment};
@@ -57,8 +57,8 @@ pub(super) fn counting(ran: impl Fn(u64) + Send + 'static) -> Box<dyn Service<Co
     }))
 }
 
-pub(super) const MANNER: Manner =
-    Manner { spin: Duration::ZERO, queue_maximum: 1 << 20, close_when_full: false };
+pub(super) const POLICY: LinkPolicy =
+    LinkPolicy { spin: Duration::ZERO, queue_maximum: 1 << 20, close_when_full: false };
 
 pub(super) fn options(message_ring: usize, reply_ring: usize) -> LinkOptions {
     LinkOptions {
@@ -81,17 +81,17 @@ pub(super) struct Rig {
 }
 
 pub(super) fn rig(message_ring: usize, reply_ring: usize) -> Rig {
-    let [client, segment] = LinkSegment::private(options(message_ring, reply_ring));
-    let (registry, view) = registry::private();
+    let [client, segment] = LinkSegment::in_memory(options(message_ring, reply_ring));
+    let (registry, view) = registry::in_memory();
     let attention = Attention::Remote(Arc::new(view), 0);
-    let (client, events) = Link::new(client, 1, attention, MANNER, None).expect("geometry");
+    let (client, events) = Link::new(client, 1, attention, POLICY, None).expect("geometry");
     Rig { client, events, registry, segment }
 }
 
 /// The server's side without a listener.
 pub(super) fn server_link(registry: &Arc<Registry>, segment: LinkSegment) -> (Arc<Link>, Inbound) {
     let attention = Attention::Local(registry.clone(), 0);
-    Link::new(segment, 1, attention, MANNER, None).expect("geometry")
+    Link::new(segment, 1, attention, POLICY, None).expect("geometry")
 }
 
 /// Calls over a client's link.

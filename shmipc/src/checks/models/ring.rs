@@ -33,7 +33,7 @@ pub(super) const MODELS: &[Model] = &[
 const CAPACITY: usize = 256;
 
 fn pair() -> (Producer, Consumer) {
-    let lane = Lane::private(CAPACITY);
+    let lane = Lane::in_memory(CAPACITY);
     // SAFETY: one producer and one consumer of a fresh lane.
     let producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
     // SAFETY: as above.

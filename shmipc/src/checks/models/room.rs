@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use super::rig::{Count, MANNER, NEVER, ONE_FRAME, Rig, THREE_FRAMES, counting, rig};
+use super::rig::{Count, NEVER, ONE_FRAME, POLICY, Rig, THREE_FRAMES, counting, rig};
 use super::{Model, check};
 use crate::endpoint::server::modelled::serve;
 use crate::link::outbound::WhenFull;
@@ -35,7 +35,7 @@ pub(super) const MODELS: &[Model] = &[
 /// Two notices through a lane with room for one.
 fn blocking() {
     let Rig { client, registry, segment, .. } = rig(ONE_FRAME, ONE_FRAME);
-    let (listener, server, _) = serve(registry, Some(segment), MANNER, counting(|_| {}));
+    let (listener, server, _) = serve(registry, Some(segment), POLICY, counting(|_| {}));
     let listener = thread::spawn(listener);
     client.notify(&Count(1), NEVER, WhenFull::Refuse).expect("sent");
     client.notify(&Count(2), NEVER, WhenFull::Refuse).expect("sent once there was room");
@@ -47,7 +47,7 @@ fn blocking() {
 /// caller gives room back.
 fn queueing() {
     let Rig { client, registry, segment, .. } = rig(THREE_FRAMES, ONE_FRAME);
-    let (listener, server, _) = serve(registry, Some(segment), MANNER, counting(|_| {}));
+    let (listener, server, _) = serve(registry, Some(segment), POLICY, counting(|_| {}));
     let listener = thread::spawn(listener);
     let calls = [10_u64, 20].map(|number| {
         let call_id = client.calls().begin();
@@ -66,7 +66,7 @@ fn queueing() {
 /// The same where another thread of the server sends the replies, while the listener sleeps.
 fn queueing_elsewhere() {
     let Rig { client, registry, segment, .. } = rig(ONE_FRAME, ONE_FRAME);
-    let (listener, server, link) = serve(registry, Some(segment), MANNER, counting(|_| {}));
+    let (listener, server, link) = serve(registry, Some(segment), POLICY, counting(|_| {}));
     let link = link.expect("a link");
     let calls = [client.calls().begin(), client.calls().begin()];
     let listener = thread::spawn(listener);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::connect::{self, Wanted};
 use super::listener::{Both, EventService, Listener};
 use crate::error::{ConfigError, ConnectError, Departure};
-use crate::link::{Link, Manner};
+use crate::link::{Link, LinkPolicy};
 use crate::os::thread::{Hook, Purpose, spawn};
 use crate::os::wait;
 use crate::ring::{MAXIMUM_CAPACITY, MINIMUM_CAPACITY};
@@ -208,7 +208,7 @@ impl<P: ShmMessage> ClientBuilder<P> {
             max_message: self.max_message,
             max_link_memory: self.max_link_memory,
             connect_deadline: self.connect_deadline,
-            manner: Manner {
+            policy: LinkPolicy {
                 spin: self.spin,
                 queue_maximum: DEFAULT_MAX_QUEUED,
                 close_when_full: false,

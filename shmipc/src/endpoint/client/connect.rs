@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::error::{ConfigError, ConnectError, Limit, Refusal};
 use crate::link::inbound::Inbound;
-use crate::link::{Attention, Link, Manner};
+use crate::link::{Attention, Link, LinkPolicy};
 use crate::os;
 use crate::os::thread::Hook;
 use crate::os::wait::{self, Deadline};
 use crate::ring::frame::Checksums;
 use crate::segment::link::{BellId, LinkOptions, LinkSegment, memory_for};
 use crate::segment::name::registry_name;
-use crate::segment::registry::{Obstacle, RegistryView, SlotClaim};
+use crate::segment::registry::{OpenError, RegistryView, SlotClaim};
 use crate::segment::{MAGIC, SegmentError};
 use crate::typed::message::{ShmMessage, protocol};
 
@@ -34,26 +34,26 @@ pub(super) struct Wanted<'a> {
     pub(super) max_link_memory: usize,
     pub(super) max_message: Option<usize>,
     pub(super) connect_deadline: Duration,
-    pub(super) manner: Manner,
+    pub(super) policy: LinkPolicy,
     pub(super) handles_events: bool,
     pub(super) hook: Option<&'a Hook>,
 }
 
 /// Why there is no link yet, or never will be.
-enum Setback {
+enum AttemptError {
     /// Look again.
-    Again(Why),
+    Retry(RetryCause),
     Final(ConnectError),
 }
 
 /// Why to look again; what the last one was decides the error at the deadline.
-enum Why {
+enum RetryCause {
     NoServer { stale: bool },
     NotAnswering { pid: u32 },
     Truncated { length: u64, expected: u64 },
 }
 
-impl From<ConnectError> for Setback {
+impl From<ConnectError> for AttemptError {
     fn from(error: ConnectError) -> Self {
         Self::Final(error)
     }
@@ -67,18 +67,18 @@ pub(super) fn connect<P: ShmMessage>(
     let mut pause = PAUSES.0;
     let mut died = false;
     loop {
-        let why = match attempt::<P>(wanted, &segment_name, &mut deadline) {
+        let cause = match attempt::<P>(wanted, &segment_name, &mut deadline) {
             Ok(link) => return Ok(link),
-            Err(Setback::Final(error)) => return Err(error),
+            Err(AttemptError::Final(error)) => return Err(error),
             // What a dead server left is removed when it is found: once.
-            Err(Setback::Again(Why::NoServer { stale })) => {
+            Err(AttemptError::Retry(RetryCause::NoServer { stale })) => {
                 died |= stale;
-                Why::NoServer { stale: died }
+                RetryCause::NoServer { stale: died }
             }
-            Err(Setback::Again(why)) => why,
+            Err(AttemptError::Retry(cause)) => cause,
         };
         let Some(left) = deadline.left() else {
-            return Err(too_late(wanted.name, why, deadline.waited()));
+            return Err(too_late(wanted.name, cause, deadline.waited()));
         };
         thread::sleep(pause.min(left));
         pause = (pause * 2).min(PAUSES.1);
@@ -89,9 +89,9 @@ fn attempt<P: ShmMessage>(
     wanted: &Wanted<'_>,
     segment_name: &str,
     deadline: &mut Deadline,
-) -> Result<(Arc<Link>, Inbound), Setback> {
+) -> Result<(Arc<Link>, Inbound), AttemptError> {
     let view = RegistryView::open(segment_name, wanted.server_uid, protocol::<P>())
-        .map_err(|obstacle| setback::<P>(wanted, obstacle))?;
+        .map_err(|error| attempt_error::<P>(wanted, error))?;
     let view = Arc::new(view);
     crate::step::reach("connect.attached");
     let options = link_options::<P>(wanted, &view)?;
@@ -102,7 +102,7 @@ fn attempt<P: ShmMessage>(
         crate::segment::sweep(wanted.hook.cloned());
     }
     let Some(slot) = view.claim_slot() else {
-        return Err(Setback::Again(silence(&view)));
+        return Err(AttemptError::Retry(silence(&view)));
     };
     crate::step::reach("connect.claimed");
     let system = |source| ConnectError::System { action: "get random bits", source };
@@ -112,7 +112,7 @@ fn attempt<P: ShmMessage>(
     crate::step::reach("connect.announced");
     let segment = LinkSegment::create(link_id, options, server).map_err(|error| match error {
         // The server ended meanwhile and removed what was announced to it.
-        SegmentError::Changed => Setback::Again(Why::NoServer { stale: true }),
+        SegmentError::Changed => AttemptError::Retry(RetryCause::NoServer { stale: true }),
         error => segment_error(wanted, error).into(),
     })?;
     let segment = NamedLink(Some(segment));
@@ -126,7 +126,7 @@ fn attempt<P: ShmMessage>(
     drop(slot);
     let attention = Attention::Remote(view, index);
     let hook = wanted.hook.cloned();
-    Link::new(segment, id, attention, wanted.manner, hook)
+    Link::new(segment, id, attention, wanted.policy, hook)
         .map_err(|fault| damaged(wanted.name, format!("the accepted link has {}", fault.0)).into())
 }
 
@@ -138,7 +138,7 @@ fn hand_over(
     link_id: u128,
     segment: &NamedLink,
     deadline: &mut Deadline,
-) -> Result<(usize, u64), Setback> {
+) -> Result<(usize, u64), AttemptError> {
     let pid = view.pid();
     let Some(link) = segment.0.as_ref() else {
         return Err(damaged(name, GIVEN_AWAY).into());
@@ -147,7 +147,7 @@ fn hand_over(
         .bell(BellId::ClientReplies)
         .ok_or_else(|| damaged(name, "the link's doorbell for replies cannot be used"))?;
     if !view.is_alive() {
-        return Err(Setback::Again(Why::NoServer { stale: true }));
+        return Err(AttemptError::Retry(RetryCause::NoServer { stale: true }));
     }
     slot.offer();
     loop {
@@ -160,32 +160,32 @@ fn hand_over(
             return link.accepted().ok_or_else(|| damaged(name, unsaid).into());
         }
         if !view.is_alive() {
-            return Err(Setback::Again(Why::NoServer { stale: true }));
+            return Err(AttemptError::Retry(RetryCause::NoServer { stale: true }));
         }
         match deadline.left() {
             Some(left) => {
                 let slept_in_vain = bell.sleep(token, left.min(ANSWER_SLICE));
                 if slept_in_vain && view.is_ending() {
-                    return Err(Setback::Again(silence(view)));
+                    return Err(AttemptError::Retry(silence(view)));
                 }
             }
-            None => return Err(Setback::Again(silence(view))),
+            None => return Err(AttemptError::Retry(silence(view))),
         }
     }
 }
 
 /// Why a server says nothing whose lock is held: it has no time, or is dead and not gone yet.
-fn silence(view: &RegistryView) -> Why {
+fn silence(view: &RegistryView) -> RetryCause {
     if view.is_ending() {
-        Why::NoServer { stale: true }
+        RetryCause::NoServer { stale: true }
     } else {
-        Why::NotAnswering { pid: view.pid() }
+        RetryCause::NotAnswering { pid: view.pid() }
     }
 }
 
 /// The hand-over alone, for models.
 #[cfg(all(test, loom))]
-pub(crate) fn hand_over_private(
+pub(crate) fn hand_over_in_memory(
     view: &RegistryView,
     slot: &SlotClaim<'_>,
     link_id: u128,
@@ -245,35 +245,35 @@ fn link_options<P: ShmMessage>(
     })
 }
 
-fn setback<P: ShmMessage>(wanted: &Wanted<'_>, obstacle: Obstacle) -> Setback {
+fn attempt_error<P: ShmMessage>(wanted: &Wanted<'_>, error: OpenError) -> AttemptError {
     let name = wanted.name.to_owned();
-    Setback::Final(match obstacle {
-        Obstacle::Missing if !os::has_shared_memory() => ConnectError::Limit {
+    AttemptError::Final(match error {
+        OpenError::Missing if !os::has_shared_memory() => ConnectError::Limit {
             action: "look for the server",
             limit: Limit::SharedMemory,
             source: std::io::ErrorKind::NotFound.into(),
         },
-        Obstacle::Missing => return Setback::Again(Why::NoServer { stale: false }),
-        Obstacle::Stale => return Setback::Again(Why::NoServer { stale: true }),
+        OpenError::Missing => return AttemptError::Retry(RetryCause::NoServer { stale: false }),
+        OpenError::Stale => return AttemptError::Retry(RetryCause::NoServer { stale: true }),
         // Empty: a server may just be making it.
-        Obstacle::Segment(SegmentError::Truncated { length: 0, expected }) => {
-            return Setback::Again(Why::Truncated { length: 0, expected });
+        OpenError::Segment(SegmentError::Truncated { length: 0, expected }) => {
+            return AttemptError::Retry(RetryCause::Truncated { length: 0, expected });
         }
-        Obstacle::Segment(error) => segment_error(wanted, error),
-        Obstacle::NotAdmitted => {
+        OpenError::Segment(error) => segment_error(wanted, error),
+        OpenError::NotAdmitted => {
             ConnectError::Refused { name, pid: 0, refusal: Refusal::NotAdmitted }
         }
-        Obstacle::NotOurs { found } => ConnectError::NotOurs { name, found, expected: MAGIC },
-        Obstacle::LayoutVersion { found } => {
+        OpenError::NotOurs { found } => ConnectError::NotOurs { name, found, expected: MAGIC },
+        OpenError::LayoutVersion { found } => {
             ConnectError::LayoutVersion { name, found, expected: crate::segment::LAYOUT_VERSION }
         }
-        Obstacle::OtherProtocol { found } => {
+        OpenError::OtherProtocol { found } => {
             ConnectError::OtherProtocol { name, found, expected: P::NAME.into() }
         }
-        Obstacle::OtherVersion { differences } => {
+        OpenError::OtherVersion { differences } => {
             ConnectError::OtherVersion { name, protocol: P::NAME.into(), differences }
         }
-        Obstacle::Damaged { what } => ConnectError::Damaged { name, what },
+        OpenError::Damaged { what } => ConnectError::Damaged { name, what },
     })
 }
 
@@ -307,11 +307,13 @@ fn damaged(name: &str, what: impl Into<String>) -> ConnectError {
     ConnectError::Damaged { name: name.into(), what: what.into() }
 }
 
-fn too_late(name: &str, why: Why, waited: Duration) -> ConnectError {
+fn too_late(name: &str, cause: RetryCause, waited: Duration) -> ConnectError {
     let name = name.to_owned();
-    match why {
-        Why::NoServer { stale } => ConnectError::NoServer { name, waited, stale },
-        Why::NotAnswering { pid } => ConnectError::NotAnswering { name, pid, waited },
-        Why::Truncated { length, expected } => ConnectError::Truncated { name, length, expected },
+    match cause {
+        RetryCause::NoServer { stale } => ConnectError::NoServer { name, waited, stale },
+        RetryCause::NotAnswering { pid } => ConnectError::NotAnswering { name, pid, waited },
+        RetryCause::Truncated { length, expected } => {
+            ConnectError::Truncated { name, length, expected }
+        }
     }
 }

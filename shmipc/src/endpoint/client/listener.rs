@@ -215,7 +215,7 @@ mod tests {
     use super::super::connect::{self, Wanted};
     use super::*;
     use crate::endpoint::server::Server;
-    use crate::link::Manner;
+    use crate::link::LinkPolicy;
     use crate::typed::listening::End;
     use crate::typed::message::NoEvents;
     use std::time::Duration;
@@ -233,7 +233,7 @@ mod tests {
             max_link_memory: 64 << 20,
             max_message: None,
             connect_deadline: Duration::from_secs(10),
-            manner: Manner { spin: Duration::ZERO, queue_maximum: 0, close_when_full: false },
+            policy: LinkPolicy { spin: Duration::ZERO, queue_maximum: 0, close_when_full: false },
             handles_events: false,
             hook: None,
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Server;
 use crate::error::{BindError, ConfigError, Refused};
-use crate::link::Manner;
+use crate::link::LinkPolicy;
 use crate::os::thread::{Hook, LISTENER_STACK};
 use crate::os::wait;
 use crate::ring::MAXIMUM_CAPACITY;
@@ -99,7 +99,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
                 reply_ring: DEFAULT_RING_SIZE,
                 max_links: DEFAULT_MAX_LINKS,
             },
-            manner: Manner {
+            policy: LinkPolicy {
                 spin: wait::default_spin(),
                 queue_maximum: DEFAULT_MAX_QUEUED,
                 close_when_full: false,
@@ -188,7 +188,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// each message counts some 200 bytes more than it has. One message always may, however
     /// large.
     pub fn max_queued(mut self, bytes: usize) -> Self {
-        self.settings.manner.queue_maximum = bytes;
+        self.settings.policy.queue_maximum = bytes;
         self
     }
 
@@ -200,7 +200,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
 
     /// What happens to events for a client that does not read.
     pub fn back_pressure(mut self, policy: BackPressure) -> Self {
-        self.settings.manner.close_when_full = policy == BackPressure::Close;
+        self.settings.policy.close_when_full = policy == BackPressure::Close;
         self
     }
 
@@ -222,7 +222,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
 
     /// How long to look for messages before sleeping, on this side. Zero never spins.
     pub fn spin(mut self, budget: Duration) -> Self {
-        self.settings.manner.spin = budget;
+        self.settings.policy.spin = budget;
         self
     }
 
@@ -243,9 +243,9 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// included, whatever they do; see "Memory" above. More than an `u64` can say is `u64::MAX`.
     #[must_use]
     pub fn memory_budget(&self) -> u64 {
-        let Settings { registry, manner, max_link_memory, .. } = &self.settings;
+        let Settings { registry, policy, max_link_memory, .. } = &self.settings;
         let [links, message, queue, segment] =
-            [registry.max_links, registry.max_message, manner.queue_maximum, *max_link_memory]
+            [registry.max_links, registry.max_message, policy.queue_maximum, *max_link_memory]
                 .map(|value| value as u64);
         let link = segment
             .saturating_add(message.max(LEAST_MESSAGE).saturating_mul(10))
@@ -286,7 +286,7 @@ impl<P: ShmMessage> ServerBuilder<P> {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let Settings { registry, manner, deadline, max_link_memory, .. } = &self.settings;
+        let Settings { registry, policy, deadline, max_link_memory, .. } = &self.settings;
         self.settings.admission.check()?;
         if registry.doorbell == Doorbell::Event && self.settings.admission != Admission::SameUser {
             return Err(ConfigError::DoorbellOfTrust);
@@ -295,12 +295,12 @@ impl<P: ShmMessage> ServerBuilder<P> {
         options::check_ring_size(registry.reply_ring)?;
         options::check_max_message(registry.max_message)?;
         options::check_deadline("server's deadline", *deadline)?;
-        options::check_spin(manner.spin)?;
+        options::check_spin(policy.spin)?;
         options::check_range("a limit of links", registry.max_links, 1, MAXIMUM_LINKS)?;
         let needed = crate::segment::link::memory_for(registry.message_ring, registry.reply_ring);
         let most = crate::segment::link::memory_for(MAXIMUM_CAPACITY, MAXIMUM_CAPACITY);
         options::check_range("a link's memory limit", *max_link_memory, needed, most)?;
-        options::check_range("a queue limit", manner.queue_maximum, 1 << 10, 4 << 30)
+        options::check_range("a queue limit", policy.queue_maximum, 1 << 10, 4 << 30)
     }
 }
 

@@ -171,7 +171,7 @@ impl<P: ShmMessage> Listener<P> {
         // One active peer that waits for this very processor is reason enough not to spin on it.
         let links = active.iter().filter_map(|active| sessions.get(active.index));
         let budget = links.map(|session| session.link().spin_budget()).min();
-        let budget = budget.unwrap_or(shared.settings.manner.spin);
+        let budget = budget.unwrap_or(shared.settings.policy.spin);
         wait::spin(budget, &mut Deadline::never(), || {
             let data = active.iter().any(|active| {
                 let session = sessions.get_mut(active.index);

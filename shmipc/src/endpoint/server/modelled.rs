@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listener::Listener;
-use crate::link::{Link, Manner};
+use crate::link::{Link, LinkPolicy};
 use crate::segment::doorbell::Doorbell;
 use crate::segment::link::LinkSegment;
 use crate::segment::registry::{Registry, RegistryOptions};
@@ -16,7 +16,7 @@ use crate::typed::server::{ServerHandle, Settings, Shared};
 pub(crate) fn serve<P: ShmMessage>(
     registry: Registry,
     segment: Option<LinkSegment>,
-    manner: Manner,
+    policy: LinkPolicy,
     service: Box<dyn Service<P>>,
 ) -> (impl FnOnce() + 'static, ServerHandle<P>, Option<Arc<Link>>) {
     let registry_options = RegistryOptions {
@@ -30,7 +30,7 @@ pub(crate) fn serve<P: ShmMessage>(
     let settings = Settings {
         registry: registry_options,
         admission: crate::Admission::default(),
-        manner,
+        policy,
         deadline: Duration::MAX,
         max_link_memory: 1 << 20,
         hook: None,
@@ -38,7 +38,7 @@ pub(crate) fn serve<P: ShmMessage>(
     let shared = Arc::new(Shared::new(registry, settings));
     let mut listener = Listener::new(shared.clone(), service);
     if let Some(segment) = segment {
-        listener.take_on_private(segment);
+        listener.take_on_in_memory(segment);
     }
     let link = shared.links().values().next().cloned();
     (move || listener.run(), ServerHandle::new(shared), link)

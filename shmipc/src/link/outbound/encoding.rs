@@ -23,7 +23,7 @@ pub(super) enum Encoded<'a> {
 }
 
 /// How the message is sent that is being encoded.
-pub(super) enum Manner<'d> {
+pub(super) enum SendMode<'d> {
     Blocking(&'d mut Deadline),
     Queueing(WhenFull),
 }
@@ -33,7 +33,7 @@ struct Encoder<'a, 'f, 'd> {
     outbound: &'a Outbound,
     link: &'a Link,
     small: &'f mut SmallFrame,
-    manner: Manner<'d>,
+    mode: SendMode<'d>,
     stage: Stage<'a>,
 }
 
@@ -52,11 +52,11 @@ impl Outbound {
         link: &'a Link,
         value: &T,
         small: &mut SmallFrame,
-        manner: Manner<'_>,
+        mode: SendMode<'_>,
     ) -> Option<Result<Encoded<'a>, SendError>> {
         self.ask_for_next();
         let encoding = nesting::Encoding::begin(nesting::address(link));
-        let mut encoder = Encoder { outbound: self, link, small, manner, stage: Stage::Small };
+        let mut encoder = Encoder { outbound: self, link, small, mode, stage: Stage::Small };
         let encoded = codec::encode(value, &mut encoder);
         drop(encoding);
         if encoded.is_ok() && matches!(encoder.stage, Stage::Small) && !link.is_inherited() {
@@ -105,7 +105,7 @@ impl<'a> Encoder<'a, '_, '_> {
                 true => Ok(None),
                 false => {
                     let least = frame.written() + bytes.len();
-                    let mut spilled = self.outbound.spill(self.link, least, &self.manner)?;
+                    let mut spilled = self.outbound.spill(self.link, least, &self.mode)?;
                     frame.copy_to(&mut spilled);
                     Ok(Some(Stage::Spilled(spilled)))
                 }
@@ -126,13 +126,13 @@ impl<'a> Encoder<'a, '_, '_> {
 
     /// Where the message goes on, of which `more` bytes come next.
     fn leave_small(&mut self, more: usize) -> Result<Stage<'a>, SendError> {
-        let when_full = match &mut self.manner {
+        let when_full = match &mut self.mode {
             // Encoding a large message takes its time, and that counts.
-            Manner::Blocking(deadline) => {
+            SendMode::Blocking(deadline) => {
                 deadline.left();
                 None
             }
-            Manner::Queueing(when_full) => Some(*when_full),
+            SendMode::Queueing(when_full) => Some(*when_full),
         };
         let begun = self.small.payload();
         let stage = match self.outbound.begin_in_place(self.link, begun.len() + more, when_full)? {
@@ -142,7 +142,7 @@ impl<'a> Encoder<'a, '_, '_> {
             }
             None => {
                 let least = begun.len() + more;
-                let mut spilled = self.outbound.spill(self.link, least, &self.manner)?;
+                let mut spilled = self.outbound.spill(self.link, least, &self.mode)?;
                 spilled.put(begun);
                 Stage::Spilled(spilled)
             }
@@ -202,11 +202,11 @@ impl Outbound {
         &self,
         link: &Link,
         least: usize,
-        manner: &Manner<'_>,
+        mode: &SendMode<'_>,
     ) -> Result<VecSink<Vec<u8>>, SendError> {
         // Nobody would read what is queued. A dead peer may have left many requests for large
         // replies.
-        if let (Manner::Queueing(_), Some(departure)) = (manner, link.ended()) {
+        if let (SendMode::Queueing(_), Some(departure)) = (mode, link.ended()) {
             return Err(link.send_error(departure));
         }
         let mut bytes = self.take_scratch();

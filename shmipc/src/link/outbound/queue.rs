@@ -1,8 +1,8 @@
-//! The queueing manner: what a listener sends, and what other threads send over the same lanes.
+//! The queueing mode: what a listener sends, and what other threads send over the same lanes.
 
 use serde::Serialize;
 
-use super::encoding::{Encoded, Manner};
+use super::encoding::{Encoded, SendMode};
 use super::fragments::Fragments;
 use super::turn::{FAVOUR, Flushed, Turn};
 use super::{Outbound, Sent, State, Tell, WhenFull, refused};
@@ -61,7 +61,7 @@ impl Outbound {
         when_full: WhenFull,
     ) -> Result<Sent, SendError> {
         let mut small = SmallFrame::new();
-        match self.encode(link, value, &mut small, Manner::Queueing(when_full)) {
+        match self.encode(link, value, &mut small, SendMode::Queueing(when_full)) {
             None => match self.send_small(link, label, &mut small, Tell::Now) {
                 Some(end) => Ok(Sent::At(end)),
                 None => self.queue_copy(link, label, small.payload(), when_full),

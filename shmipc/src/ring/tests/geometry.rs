@@ -28,7 +28,7 @@ fn small_and_large_pieces_make_one_checksum() {
             serializer.serialize_bytes(&self.0)
         }
     }
-    let lane = Lane::private(256 << 10);
+    let lane = Lane::in_memory(256 << 10);
     // SAFETY: one producer and one consumer of a fresh lane.
     let mut producer = unsafe { Producer::new(lane.clone(), Checksums::On, usize::MAX) };
     // SAFETY: as above.
@@ -145,7 +145,7 @@ fn a_frame_in_the_ring_grows_into_room_that_was_given_back_meanwhile() {
 
 #[test]
 fn a_smaller_maximum_bounds_frames_too() {
-    let lane = Lane::private(CAPACITY);
+    let lane = Lane::in_memory(CAPACITY);
     // SAFETY: the lane's one producer.
     let mut producer = unsafe { Producer::new(lane, Checksums::On, 20) };
     assert!(encode(&mut producer, notice(1), &[1_u8; 12].as_slice()).is_ok());

@@ -50,11 +50,11 @@ fn pad_and_frame_are_published_together() {
     let (pad, frame) = (producer.position(), 3 * CAPACITY as u64);
     assert_eq!(write(&mut producer, 1, &[1; 100]), frame + 128);
     let lane = producer.lane();
-    assert_ne!(lane.presence(frame).load(Ordering::Relaxed), 0, "complete behind the pad");
+    assert_ne!(lane.presence_word(frame).load(Ordering::Relaxed), 0, "complete behind the pad");
     // Without the pad's one store nothing is there.
-    let published = lane.presence(pad).swap(0, Ordering::Relaxed);
+    let published = lane.presence_word(pad).swap(0, Ordering::Relaxed);
     assert_eq!(take(&mut consumer), Ok(None));
-    lane.presence(pad).store(published, Ordering::Relaxed);
+    lane.presence_word(pad).store(published, Ordering::Relaxed);
     assert_eq!(take(&mut consumer).unwrap().unwrap().1, [1; 100]);
 }
 

@@ -19,14 +19,14 @@ struct Memory {
 
 impl LinkSegment {
     /// Both sides of a link: the client's, the server's.
-    pub(crate) fn private(options: LinkOptions) -> [Self; 2] {
+    pub(crate) fn in_memory(options: LinkOptions) -> [Self; 2] {
         let rings = [options.message_ring, options.reply_ring];
         let ring = |bytes: usize| (0..bytes / 8).map(|_| AtomicU64::new(0)).collect();
         let [messages, replies] = rings;
         let rings = [ring(messages), ring(messages), ring(replies), ring(replies)];
         let memory = Arc::new(Memory { words: LinkMemory::default(), rings });
         let mut roles = [Role::Client, Role::Server].into_iter();
-        Mapping::private(memory.clone()).map(|mapping| Self {
+        Mapping::in_memory(memory.clone()).map(|mapping| Self {
             mapping,
             memory: NonNull::from(&memory.words),
             role: roles.next().expect("two"),
@@ -38,7 +38,7 @@ impl LinkSegment {
 
     /// A client's link that [`open`](Self::open) finds.
     pub(crate) fn offered(id: u128, options: LinkOptions) -> Self {
-        let [client, server] = Self::private(options);
+        let [client, server] = Self::in_memory(options);
         OFFERED.lock().expect("no panic under the lock").insert(id, server);
         client
     }

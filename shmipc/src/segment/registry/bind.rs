@@ -33,13 +33,13 @@ pub(crate) struct Registry {
     mapping: Arc<Mapping>,
     memory: NonNull<RegistryMemory>,
     bell: Bell,
-    told: Arc<Told>,
+    facts: Arc<Facts>,
     released: std::sync::atomic::AtomicBool,
 }
 
 /// What a registry tells its clients, as its server knows it: the shared copy can be written by any
 /// of them.
-struct Told {
+struct Facts {
     name: String,
     segment_name: String,
     options: RegistryOptions,
@@ -63,7 +63,7 @@ impl Registry {
         admission: &Admission,
     ) -> Result<Self, BindError> {
         let segment_name = registry_name(name)?;
-        let told = Told {
+        let facts = Facts {
             name: name.into(),
             segment_name,
             options: *options,
@@ -74,18 +74,22 @@ impl Registry {
             admitted_group: admission.group().map_or(0, |gid| u64::from(gid) + 1),
             schema: encode_schema(&(protocol.schema)())?,
         };
-        Self::take(Arc::new(told), admission, BIND_PATIENCE)
+        Self::take(Arc::new(facts), admission, BIND_PATIENCE)
     }
 
     /// A registry like this one, under its name, which leads nowhere any more. Those who linked
     /// through this one stay with it.
     pub(crate) fn bind_again(&self, admission: &Admission) -> Result<Self, BindError> {
-        Self::take(self.told.clone(), admission, Duration::ZERO)
+        Self::take(self.facts.clone(), admission, Duration::ZERO)
     }
 
-    fn take(told: Arc<Told>, admission: &Admission, patience: Duration) -> Result<Self, BindError> {
-        let (name, segment_name) = (told.name.as_str(), told.segment_name.as_str());
-        let length = (SCHEMA_OFFSET + told.schema.len()).next_multiple_of(PAGE);
+    fn take(
+        facts: Arc<Facts>,
+        admission: &Admission,
+        patience: Duration,
+    ) -> Result<Self, BindError> {
+        let (name, segment_name) = (facts.name.as_str(), facts.segment_name.as_str());
+        let length = (SCHEMA_OFFSET + facts.schema.len()).next_multiple_of(PAGE);
         let mut started = Instant::now();
         // Who does not wait for others does not wait for the kernel either.
         let ending = if patience.is_zero() { patience } else { ENDING_PATIENCE };
@@ -97,7 +101,7 @@ impl Registry {
                         mapping.unlink();
                         return Err(bind_error(name, error));
                     }
-                    return Self::prepare(mapping, told);
+                    return Self::prepare(mapping, facts);
                 }
                 Err(SegmentError::Exists) => {
                     let asked = Instant::now();
@@ -119,7 +123,7 @@ impl Registry {
     }
 
     /// Makes a fresh segment, whose lock is held, a registry.
-    fn prepare(mapping: Mapping, told: Arc<Told>) -> Result<Self, BindError> {
+    fn prepare(mapping: Mapping, facts: Arc<Facts>) -> Result<Self, BindError> {
         let mapping = Arc::new(mapping);
         let broken = || BindError::System {
             action: "prepare the registry's doorbell",
@@ -129,22 +133,22 @@ impl Registry {
         // SAFETY: `place` checked that a `RegistryMemory` lies there.
         let bell_memory = NonNull::from(unsafe { &memory.as_ref().bell });
         // SAFETY: fresh, zeroed; nobody uses it before the magic is published below.
-        if !unsafe { Bell::initialise(bell_memory, told.options.doorbell) } {
+        if !unsafe { Bell::initialise(bell_memory, facts.options.doorbell) } {
             return Err(broken());
         }
         // SAFETY: initialised just now; the mapping is the owner.
-        let bell = unsafe { Bell::attach(bell_memory, told.options.doorbell, mapping.clone()) }
+        let bell = unsafe { Bell::attach(bell_memory, facts.options.doorbell, mapping.clone()) }
             .ok_or_else(broken)?;
-        let registry = Self { mapping, memory, bell, told, released: false.into() };
+        let registry = Self { mapping, memory, bell, facts, released: false.into() };
         registry.publish();
         Ok(registry)
     }
 
-    /// Writes everything that clients are told. Again and again: a client may have written there,
+    /// Writes everything that clients are facts. Again and again: a client may have written there,
     /// and those who come after it must find what is true. The bytes that are right already do
     /// not change.
     pub(crate) fn publish(&self) {
-        let (memory, Told { options, schema, .. }) = (self.memory(), &*self.told);
+        let (memory, Facts { options, schema, .. }) = (self.memory(), &*self.facts);
         if let Some(place) = self.mapping.bytes(SCHEMA_OFFSET, schema.len()) {
             // SAFETY: `bytes` checked the bounds; nobody else in this process touches these pages
             // of this mapping, which is the registry's alone: `prepare` writes there
@@ -156,9 +160,9 @@ impl Registry {
         let relaxed = Ordering::Relaxed;
         memory.doorbell.store(options.doorbell.to_u32(), relaxed);
         memory.length.store(self.mapping.length() as u64, relaxed);
-        memory.generation.store(self.told.generation, relaxed);
-        memory.fingerprint.store(self.told.fingerprint, relaxed);
-        memory.admitted_group.store(self.told.admitted_group, relaxed);
+        memory.generation.store(self.facts.generation, relaxed);
+        memory.fingerprint.store(self.facts.fingerprint, relaxed);
+        memory.admitted_group.store(self.facts.admitted_group, relaxed);
         memory.pid.store(std::process::id(), relaxed);
         memory.flags.store(if options.checksums { FLAG_CHECKSUMS } else { 0 }, relaxed);
         memory.max_message.store(options.max_message as u64, relaxed);
@@ -174,14 +178,14 @@ impl Registry {
     }
 
     #[cfg(loom)]
-    pub(super) fn private(
+    pub(super) fn in_memory(
         mapping: Arc<Mapping>,
         memory: NonNull<RegistryMemory>,
         bell: Bell,
         options: RegistryOptions,
     ) -> Self {
         let schema = Vec::new();
-        let told = Told {
+        let facts = Facts {
             name: String::new(),
             segment_name: String::new(),
             options,
@@ -190,8 +194,8 @@ impl Registry {
             admitted_group: 0,
             schema,
         };
-        let told = Arc::new(told);
-        Self { mapping, memory, bell, told, released: false.into() }
+        let facts = Arc::new(facts);
+        Self { mapping, memory, bell, facts, released: false.into() }
     }
 
     pub(super) fn memory(&self) -> &RegistryMemory {
@@ -213,12 +217,12 @@ impl Registry {
     /// Does the name lead to what a server made under it, and finished? What has a second name may
     /// be any server's: somebody who is admitted to it may have given it this one.
     pub(crate) fn is_name_anothers(&self) -> bool {
-        is_single_and_finished(&self.told.segment_name).unwrap_or(false)
+        is_single_and_finished(&self.facts.segment_name).unwrap_or(false)
     }
 
     /// The server's name.
     pub(crate) fn name(&self) -> &str {
-        &self.told.name
+        &self.facts.name
     }
 
     /// The user who bound it, who may be another than this process's is by now.

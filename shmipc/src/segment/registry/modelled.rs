@@ -11,9 +11,9 @@ use crate::segment::doorbell::{Bell, Doorbell};
 use crate::segment::mapping::Mapping;
 
 /// Both sides of a registry: the server's, a client's.
-pub(crate) fn private() -> (Registry, RegistryView) {
+pub(crate) fn in_memory() -> (Registry, RegistryView) {
     let memory = Arc::new(RegistryMemory::default());
-    let [server, client] = Mapping::private(memory.clone());
+    let [server, client] = Mapping::in_memory(memory.clone());
     let bell = || {
         // SAFETY: fresh, and the memory is the owner.
         unsafe { Bell::attach(NonNull::from(&memory.bell), Doorbell::Futex, memory.clone()) }
@@ -28,6 +28,6 @@ pub(crate) fn private() -> (Registry, RegistryView) {
         reply_ring: 256,
         max_links: 1,
     };
-    let registry = Registry::private(server, place, bell(), options());
-    (registry, RegistryView::private(client, place, bell(), options()))
+    let registry = Registry::in_memory(server, place, bell(), options());
+    (registry, RegistryView::in_memory(client, place, bell(), options()))
 }

@@ -26,7 +26,7 @@ use crate::sync::{AtomicU64, Fault, Ordering, broken, fence};
 
 /// Why there is no server to hand a link to.
 #[derive(Debug)]
-pub(crate) enum Obstacle {
+pub(crate) enum OpenError {
     /// No such name, or not ready yet: try again.
     Missing,
     /// A dead server's: try again, a new one takes it over.
@@ -69,21 +69,21 @@ impl RegistryView {
         segment_name: &str,
         trusted_uid: u32,
         protocol: Protocol,
-    ) -> Result<Self, Obstacle> {
+    ) -> Result<Self, OpenError> {
         let mapping = Arc::new(attach(segment_name, trusted_uid)?);
-        let missing = Obstacle::Missing;
+        let missing = OpenError::Missing;
         let memory = mapping.place::<RegistryMemory>(0).ok_or(missing)?;
         // SAFETY: `place` checked the bounds; all atomics, so any content is a value.
         let words = unsafe { memory.as_ref() };
         let facts = mapping.facts();
         if facts.mode & 0o007 != 0 {
             let what = "everybody may write it, which no server of this library allows".into();
-            return Err(Obstacle::Damaged { what });
+            return Err(OpenError::Damaged { what });
         }
         if facts.links != 1 && facts.uid != os::effective_uid() {
             let what = "it has a second name, which may be another server's: somebody who is \
                         admitted to it may have given it";
-            return Err(Obstacle::Damaged { what: what.into() });
+            return Err(OpenError::Damaged { what: what.into() });
         }
         check_stage(&mapping, words)?;
         check_protocol(&mapping, words, protocol)?;
@@ -92,20 +92,20 @@ impl RegistryView {
         // code must not run on memory that another user can write, whoever made it.
         let is_closed = facts.uid == os::effective_uid() && facts.mode & 0o077 == 0;
         if options.doorbell == Doorbell::Event && !is_closed {
-            return Err(Obstacle::NotAdmitted);
+            return Err(OpenError::NotAdmitted);
         }
         // SAFETY: a field of the memory checked above; if it is an event, its owner is this user,
         // and such a server admits no other.
         let bell =
             unsafe { Bell::attach(NonNull::from(&words.bell), options.doorbell, mapping.clone()) };
         let bell =
-            bell.ok_or_else(|| Obstacle::Damaged { what: "a doorbell that is none".into() })?;
+            bell.ok_or_else(|| OpenError::Damaged { what: "a doorbell that is none".into() })?;
         let pid = words.pid.load(Ordering::Relaxed);
         Ok(Self { mapping, memory, bell, options, pid, cleaned_up: AtomicBool::new(false) })
     }
 
     #[cfg(loom)]
-    pub(super) fn private(
+    pub(super) fn in_memory(
         mapping: Arc<Mapping>,
         memory: NonNull<RegistryMemory>,
         bell: Bell,
@@ -238,40 +238,40 @@ impl Drop for SlotClaim<'_> {
     }
 }
 
-fn attach(segment_name: &str, trusted_uid: u32) -> Result<Mapping, Obstacle> {
+fn attach(segment_name: &str, trusted_uid: u32) -> Result<Mapping, OpenError> {
     match Mapping::open(segment_name, size_of::<RegistryMemory>(), of_user(trusted_uid)) {
         Ok(mapping) => Ok(mapping),
         // The right one, and closed to this user.
-        Err(SegmentError::OtherUser { uid }) if uid == trusted_uid => Err(Obstacle::NotAdmitted),
+        Err(SegmentError::OtherUser { uid }) if uid == trusted_uid => Err(OpenError::NotAdmitted),
         // Without room, and not reserved yet: its server is just about to find that out.
         Err(SegmentError::Missing | SegmentError::Changed | SegmentError::NoRoom { .. }) => {
-            Err(Obstacle::Missing)
+            Err(OpenError::Missing)
         }
-        Err(other) => Err(Obstacle::Segment(other)),
+        Err(other) => Err(OpenError::Segment(other)),
     }
 }
 
 /// Ours, of our layout, of the length it tells, with a living server?
-fn check_stage(mapping: &Mapping, words: &RegistryMemory) -> Result<(), Obstacle> {
+fn check_stage(mapping: &Mapping, words: &RegistryMemory) -> Result<(), OpenError> {
     // SYNC(registry-ready): everything that the server wrote before the version.
     let version = words.layout_version.load(Ordering::Acquire);
     let magic = words.magic.load(Ordering::Relaxed);
     if magic != 0 && magic != MAGIC {
-        return Err(Obstacle::NotOurs { found: magic });
+        return Err(OpenError::NotOurs { found: magic });
     }
     if !liveness::is_alive(mapping.file(), SERVER_BYTE) {
         remove_stale_mapping(mapping);
-        return Err(Obstacle::Stale);
+        return Err(OpenError::Stale);
     }
     if magic == 0 || version == 0 {
-        return Err(Obstacle::Missing);
+        return Err(OpenError::Missing);
     }
     if version != LAYOUT_VERSION {
-        return Err(Obstacle::LayoutVersion { found: version });
+        return Err(OpenError::LayoutVersion { found: version });
     }
     let (length, expected) = (mapping.length() as u64, constant(&words.length));
     if length != expected {
-        return Err(Obstacle::Segment(SegmentError::Truncated { length, expected }));
+        return Err(OpenError::Segment(SegmentError::Truncated { length, expected }));
     }
     Ok(())
 }
@@ -280,11 +280,11 @@ fn check_protocol(
     mapping: &Mapping,
     words: &RegistryMemory,
     protocol: Protocol,
-) -> Result<(), Obstacle> {
+) -> Result<(), OpenError> {
     let found = read_schema(mapping, words)?;
     let ours = (protocol.schema)();
     if found.protocol != ours.protocol {
-        return Err(Obstacle::OtherProtocol { found: found.protocol });
+        return Err(OpenError::OtherProtocol { found: found.protocol });
     }
     if constant(&words.fingerprint) == protocol.fingerprint {
         return Ok(());
@@ -299,11 +299,11 @@ fn check_protocol(
     if differences.is_empty() {
         differences.push(Difference::Attributes);
     }
-    Err(Obstacle::OtherVersion { differences })
+    Err(OpenError::OtherVersion { differences })
 }
 
-fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obstacle> {
-    let damaged = |what: String| Obstacle::Damaged { what };
+fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, OpenError> {
+    let damaged = |what: String| OpenError::Damaged { what };
     let length = words.schema_length.load(Ordering::Relaxed) as usize;
     if length > MAXIMUM_SCHEMA {
         return Err(damaged(format!(
@@ -313,7 +313,7 @@ fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obst
     let Some(place) = mapping.bytes(SCHEMA_OFFSET, length) else {
         return Err(damaged(format!("a schema of {length} bytes, longer than the segment")));
     };
-    mapping.reserve_first(SCHEMA_OFFSET + length).map_err(Obstacle::Segment)?;
+    mapping.reserve_first(SCHEMA_OFFSET + length).map_err(OpenError::Segment)?;
     let mut bytes = vec![0; length];
     // SAFETY: `length` bytes from there on lie inside the mapping (checked by `bytes`), and the
     // vector has as many.
@@ -321,8 +321,8 @@ fn read_schema(mapping: &Mapping, words: &RegistryMemory) -> Result<Schema, Obst
     codec::decode(&bytes).map_err(|error| damaged(format!("a schema that cannot be read: {error}")))
 }
 
-fn read_options(words: &RegistryMemory) -> Result<RegistryOptions, Obstacle> {
-    let damaged = |what: String| Obstacle::Damaged { what };
+fn read_options(words: &RegistryMemory) -> Result<RegistryOptions, OpenError> {
+    let damaged = |what: String| OpenError::Damaged { what };
     let number = words.doorbell.load(Ordering::Relaxed);
     let doorbell = Doorbell::from_u32(number)
         .ok_or_else(|| damaged(format!("doorbell kind {number}, which does not exist")))?;

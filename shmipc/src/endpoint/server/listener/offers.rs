@@ -97,7 +97,7 @@ impl<P: ShmMessage> Listener<P> {
         crate::step::reach("hand-over.accepted");
         let hook = settings.hook.clone();
         let (link, inbound) =
-            Link::new(segment, id, attention, settings.manner, hook).map_err(|fault| {
+            Link::new(segment, id, attention, settings.policy, hook).map_err(|fault| {
                 let fault = LinkFault::Damaged(fault.0);
                 refusal::told(&fault, &settings.admission, owner)
             })?;
@@ -119,10 +119,10 @@ impl<P: ShmMessage> Listener<P> {
     }
 
     #[cfg(all(test, loom))]
-    pub(in crate::endpoint::server) fn take_on_private(&mut self, segment: LinkSegment) {
+    pub(in crate::endpoint::server) fn take_on_in_memory(&mut self, segment: LinkSegment) {
         let attention = Attention::Local(self.shared.registry.clone(), 0);
-        let manner = self.shared.settings.manner;
-        let (link, inbound) = Link::new(segment, 1, attention, manner, None).expect("geometry");
+        let policy = self.shared.settings.policy;
+        let (link, inbound) = Link::new(segment, 1, attention, policy, None).expect("geometry");
         self.shared.links().insert(1, link.clone());
         let context = Context::of_server(link.clone(), ServerHandle::new(self.shared.clone()));
         self.sessions.put(0, Session::new(link, inbound, context));

@@ -10,7 +10,7 @@ macro_rules! debug_is_the_sentence {
     ($($error:ty),* $(,)?) => {$(
         impl std::fmt::Debug for $error {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&$crate::error::told::chain(self))
+                f.write_str(&$crate::error::shown::chain(self))
             }
         }
     )*};
@@ -33,9 +33,9 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 /// A duration to two digits, which is what matters to people: `5 s`, `1.2 s`, `250 ms`.
-pub(super) struct Told(pub(super) Duration);
+pub(super) struct Shown(pub(super) Duration);
 
-impl fmt::Display for Told {
+impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
         let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns")];
@@ -71,8 +71,8 @@ mod tests {
             (1, "1 ns"),
             (0, "0 ns"),
         ] {
-            assert_eq!(Told(Duration::from_nanos(nanos)).to_string(), text, "{nanos}");
+            assert_eq!(Shown(Duration::from_nanos(nanos)).to_string(), text, "{nanos}");
         }
-        assert_eq!(Told(Duration::MAX).to_string(), "18446744073709551616 s");
+        assert_eq!(Shown(Duration::MAX).to_string(), "18446744073709551616 s");
     }
 }
