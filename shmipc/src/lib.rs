@@ -73,26 +73,11 @@
 //! while they run. In a program with a GUI, have the handler pass events to the GUI's thread
 //! through a channel.
 //!
-//! The listener's name is `shmipc-listener`, that of a client `shmipc-events`. One thread of the
-//! process (`shmipc-watch`) sleeps until a peer dies; one
-//! goes on with removing what dead processes left, where that is much (`shmipc-sweep`); one stands
-//! for each name that was lost and renewed (`shmipc-door`); one
-//! for a link (`shmipc-reaper`) takes answers that come after their calls' deadlines, as long as
-//! some are missing. None of them takes over what the thread that happens to start it has:
-//! - Signals are blocked in them, so that a program's handlers and `sigwait`s get them on its own
-//!   threads, also when it blocks them only later. Except what an instruction raises in its own
-//!   thread (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`, `SIGSYS`, `SIGABRT`); and
-//!   `SIGPROF` is as in the thread that starts them. Threads and programs that a handler starts
-//!   take that over, as they do from every thread: a child of `std::process::Command` is then deaf
-//!   to `SIGTERM` and Ctrl-C. Start them from a thread of your own, or unblock what they are to
-//!   hear (in `pre_exec`, or in `on_thread`).
-//! - Their policy is `SCHED_OTHER`. Nice values are inherited: they could not be set back.
-//! - The listeners run on the processors of the process's first thread (what `taskset` or a service
-//!   manager gave the program, unless that thread pins itself), the others on all that the process
-//!   may have.
-//!
-//! Where that is not what is wanted, [`ServerBuilder::on_thread`] and [`ClientBuilder::on_thread`]
-//! have the last word.
+//! The library's own threads (`shmipc-listener`, `shmipc-events`, `shmipc-watch` and others) block
+//! signals, so that a program's handlers run on its own threads, and take neither priority nor
+//! processors from the thread that happens to start them. [`ServerBuilder::on_thread`] and
+//! [`ClientBuilder::on_thread`] have the last word. All of it: `docs/threads-and-forks.md` beside
+//! the sources.
 //!
 //! # Waiting
 //! Who waits spins for a bounded time (about what a wake-up costs; never on one processor), then
@@ -112,12 +97,8 @@
 //! # Forks
 //! Links and servers stay with the process that made them. In a forked child their use is an error
 //! ([`SendError::Forked`], [`ServeError::Forked`]), dropping them does nothing, and the child's
-//! life or end means nothing to the peers; it may connect and bind for itself. A child that `fork`
-//! did not make (`_Fork`, `clone`) is seen too (Linux 4.14), and lets go of what it inherited when
-//! it first uses the library. One that never does, and lives on, keeps its parent's locks: peers
-//! that are linked learn of the parent's death by its pid, where that is certain, but `bind` calls
-//! the name served, and `connect` finds a server that does not answer, until the child ends. With
-//! `CLONE_VM` it is a thread, not a child.
+//! life or end means nothing to the peers; it may connect and bind for itself. How a child is told
+//! that `fork` did not make: `docs/threads-and-forks.md`.
 
 // Models run parts of the crate.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]

@@ -20,6 +20,18 @@ const MAXIMUM_USERS: usize = 1024;
 /// Only admit users who may do harm: see the [threat model](crate#threat-model) for how much.
 /// Inside a user namespace all users that it does not map look like one, the overflow user (65534
 /// as a rule): do not admit that one there.
+///
+/// ```no_run
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Admission, Client, Server, ShmMessage};
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # enum Camera { #[shm(reply = u64)] Frames }
+/// // The service, as its own user 990, for members of the group `video` (44):
+/// let server = Server::<Camera>::builder("camera").admit(Admission::Group(44)).bind()?;
+/// // A viewer, as any member of it:
+/// let client = Client::<Camera>::builder("camera").server_user(990).connect()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Admission {

@@ -20,6 +20,33 @@ use crate::typed::peer::Peer;
 /// Sending and calling from inside a handler is allowed. A call keeps this listener waiting, so two
 /// sides that call each other from their handlers at the same moment wait for each other until one
 /// deadline passes.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Context, ShmMessage};
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # #[shm(events = Said)]
+/// # enum Chat {
+/// #     Say { text: String },
+/// #     #[shm(reply = usize)]
+/// #     Present,
+/// # }
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # enum Said {
+/// #     Line { by: u64, text: String },
+/// # }
+/// struct Room;
+///
+/// impl ChatHandler for Room {
+///     fn say(&mut self, cx: &Context<Chat>, text: String) {
+///         let heard = cx.server().broadcast(&Said::Line { by: cx.peer().id(), text });
+///         println!("{} heard it, {} were too slow", heard.delivered, heard.missed);
+///     }
+///     fn present(&mut self, cx: &Context<Chat>) -> usize {
+///         cx.server().peers().len()
+///     }
+/// }
+/// ```
 pub struct Context<P: ShmMessage /* `Picture<'static>` for an enum `Picture<'a>` */> {
     peer: Peer<P::Events>,
     server: ServerHandle<P>,

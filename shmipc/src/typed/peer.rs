@@ -18,6 +18,54 @@ use crate::typed::message::{Caller, ShmMessage, decode_reply};
 ///
 /// Sending to a client never waits: what its lane has no room for stands in a bounded private queue
 /// until it reads; see [`BackPressure`](crate::BackPressure) for what happens beyond.
+///
+/// A handler that remembers who asked, and answers later:
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Client, Context, Peer, Server, ShmMessage};
+/// #[derive(Serialize, Deserialize, ShmMessage)]
+/// #[shm(events = Ready)]
+/// enum Kitchen {
+///     Order { dish: String },
+///     #[shm(reply = u32)]
+///     Cook,
+/// }
+///
+/// #[derive(Serialize, Deserialize, ShmMessage)]
+/// enum Ready {
+///     Dish { name: String },
+/// }
+///
+/// #[derive(Default)]
+/// struct Cook(Vec<(Peer<Ready>, String)>);
+///
+/// impl KitchenHandler for Cook {
+///     fn order(&mut self, cx: &Context<Kitchen>, dish: String) {
+///         self.0.push((cx.peer().clone(), dish));
+///     }
+///     fn cook(&mut self, _cx: &Context<Kitchen>) -> u32 {
+///         let mut served = 0;
+///         for (guest, name) in self.0.drain(..) {
+///             // Whoever has gone meanwhile gets nothing.
+///             served += u32::from(guest.send(&Ready::Dish { name }).is_ok());
+///         }
+///         served
+///     }
+/// }
+///
+/// let name = format!("kitchen-{}", std::process::id());
+/// let running = Server::<Kitchen>::bind(&name)?.serve(Cook::default())?;
+/// let (tell, told) = std::sync::mpsc::channel();
+/// let guest = Client::<Kitchen>::builder(&name)
+///     .on_event(move |Ready::Dish { name }| drop(tell.send(name)))
+///     .connect()?;
+/// guest.order("soup".into())?;
+/// assert_eq!(guest.cook()?, 1);
+/// assert_eq!(told.recv()?, "soup");
+/// running.stop()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Peer<E: ShmMessage> {
     /// `None` in the context of a [`Local`](crate::Local) handler.
     link: Option<Arc<Link>>,

@@ -121,6 +121,33 @@ impl Shared {
 
 /// A handle on a running server: for its handlers and for other threads of its process. Cheap to
 /// clone.
+///
+/// A thread that is no handler tells all clients the time, and ends the server:
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shmipc::{Server, ShmMessage};
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # #[shm(events = Tick)]
+/// # enum Clock { Hello }
+/// # #[derive(Serialize, Deserialize, ShmMessage)]
+/// # enum Tick { Second { number: u64 } }
+/// let name = format!("clock-{}", std::process::id());
+/// let running = Server::<Clock>::bind(&name)?.serve_fn(|_cx, message| match message {
+///     Clock::Hello => ClockReply::Hello,
+/// })?;
+/// let handle = running.handle();
+/// let ticker = std::thread::spawn(move || {
+///     for number in 0..3 {
+///         // Never waits: who does not read misses it, and is told so.
+///         handle.broadcast(&Tick::Second { number });
+///     }
+///     handle.stop();
+/// });
+/// running.join()?;
+/// # drop(ticker.join());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ServerHandle<P> {
     /// `None` where there is no server: in a client's handlers, in [`Local`](crate::Local).
     shared: Option<Arc<Shared>>,
@@ -158,7 +185,9 @@ impl<P: ShmMessage> ServerHandle<P> {
         self.shared.as_ref().map_or(DEFAULT_DEADLINE, |shared| shared.settings.deadline)
     }
 
-    /// Sends an event to every client that handles events. Encodes it once and never waits.
+    /// Sends an event to every client that handles events. Encodes it once and never waits. What
+    /// came of it stands in the result: an event that cannot be encoded goes to nobody
+    /// ([`Broadcast::error`]).
     pub fn broadcast(&self, event: &<P::Events as ShmMessage>::Borrowed<'_>) -> Broadcast {
         let mut result = Broadcast::default();
         let Some(shared) = &self.shared else {

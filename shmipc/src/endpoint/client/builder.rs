@@ -132,6 +132,17 @@ impl<P: ShmMessage> ClientBuilder<P> {
     /// `connect` waits for the listener's, and gives [`ConnectError::Thread`] if it panicked. In
     /// the other threads a panic is printed and goes no further. The hook must not wait for the
     /// thread that connects.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Client, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+    /// let calc = Client::<Calc>::builder("calc")
+    ///     .on_thread(|name| eprintln!("{name} runs as {:?}", std::thread::current().id()))
+    ///     .connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_thread(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.hook = Some(Hook::new(hook));
         self
@@ -139,6 +150,10 @@ impl<P: ShmMessage> ClientBuilder<P> {
 
     /// Calls `handle` for every event, on the client's listener thread. An event that asks for a
     /// reply is answered with a rejection; use [`serve_events`](Self::serve_events) for those.
+    ///
+    /// Of events that borrow (`enum Said<'a> { Line { text: &'a str } }`, in the protocol
+    /// `#[shm(events = Said<'static>)]`) the closure gets a value that points into the receive
+    /// buffer, without a copy: it ends with the call, so copy what is to be kept.
     pub fn on_event<F>(mut self, handle: F) -> Self
     where
         F: for<'m> FnMut(<P::Events as ShmMessage>::Borrowed<'m>) + Send + 'static,

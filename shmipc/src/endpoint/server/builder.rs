@@ -215,6 +215,17 @@ impl<P: ShmMessage> ServerBuilder<P> {
     /// `serve` waits for the listener's, and gives
     /// [`ServeError::Thread`](crate::ServeError::Thread) if it panicked. In the other threads a
     /// panic is printed and goes no further. The hook must not wait for the thread that serves.
+    ///
+    /// ```no_run
+    /// # use serde::{Deserialize, Serialize};
+    /// # use shmipc::{Server, ShmMessage};
+    /// # #[derive(Serialize, Deserialize, ShmMessage)]
+    /// # enum Calc { #[shm(reply = u32)] Add { a: u32, b: u32 } }
+    /// let calc = Server::<Calc>::builder("calc")
+    ///     .on_thread(|name| eprintln!("{name} runs as {:?}", std::thread::current().id()))
+    ///     .bind()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_thread(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.settings.hook = Some(Hook::new(hook));
         self
