@@ -128,10 +128,6 @@ pub mod step;
 mod sync;
 mod typed;
 
-/// For the fuzz targets.
-#[cfg(all(any(fuzzing, test), not(loom)))]
-#[doc(hidden)]
-pub use checks::fuzz as __fuzz;
 pub use endpoint::{BackPressure, ClientBuilder, Running, Server, ServerBuilder};
 #[doc(inline)]
 pub use error::{
@@ -150,6 +146,13 @@ pub use typed::{
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// What the fuzz targets run.
+#[cfg(all(any(fuzzing, test), not(loom)))]
+#[doc(hidden)]
+pub mod __fuzz {
+    pub use crate::checks::fuzz::*;
+}
 
 /// What the derive's output needs. Not for use by hand: anything here may change at any time.
 #[doc(hidden)]
