@@ -2,7 +2,7 @@
 //! of it is in what programs get.
 
 #[cfg(all(any(fuzzing, test), not(loom)))]
-pub mod fuzz;
+pub(crate) mod fuzz;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod layout_page;
 #[cfg(all(test, loom))]
