@@ -285,3 +285,32 @@ fn what_a_facade_passes_on_counts_as_its_definers() {
     assert_eq!(uses[&path("link")], [path("os"), path("os::file")].into());
     assert_eq!(uses[&path("os::file")], [].into());
 }
+
+/// Words in backquotes that are paths of this project.
+fn named_paths(page: &str) -> Vec<&str> {
+    let words = page.split('`').skip(1).step_by(2);
+    words
+        .filter(|word| {
+            let is_path = word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+            is_path && (word.ends_with('/') || word.ends_with(".rs") || word.ends_with(".md"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_file_that_the_pages_for_contributors_name_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut count = 0;
+    for name in ["ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md", "docs/layout.md"] {
+        let page = fs::read_to_string(root.join(name)).expect("a page");
+        for path in named_paths(&page) {
+            let places = [root.join(path), root.join("shmipc/src").join(path)];
+            let is_there =
+                places.iter().any(|place| place.exists()) || root.join("tests").join(path).exists();
+            assert!(is_there, "{name} names `{path}`, which is not there");
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} paths: is that how the pages write them?");
+    assert_eq!(named_paths("a `b/c.rs`, `d`, `e/` and `f(g.rs)`"), ["b/c.rs", "e/"]);
+}
