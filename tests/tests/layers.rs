@@ -257,7 +257,7 @@ fn imports_run_down_and_never_in_a_circle() {
 fn an_arrow_up_and_a_circle_are_found() {
     let mut sources = runtime();
     let ring = sources.get_mut(&path("ring::consumer")).unwrap();
-    ring.push_str("\nfn up() -> crate::link::Manner { loop {} }\n");
+    ring.push_str("\nfn up() -> crate::link::Link { loop {} }\n");
     let inbound = sources.get_mut(&path("link::inbound")).unwrap();
     inbound.push_str("\nuse super::responder::Responder;\n");
     let control = sources.get_mut(&path("link::control")).unwrap();
@@ -268,6 +268,40 @@ fn an_arrow_up_and_a_circle_are_found() {
     for room in ["link::control", "link::inbound", "link::responder"] {
         assert!(found.iter().any(|found| found == room), "{room}: {found:?}");
     }
+}
+
+/// Packages through which the system is asked.
+const SYSTEM: [&str; 4] = ["nix", "libc", "shared_memory", "raw_sync"];
+/// Who may name them above the floor `os`, and why.
+const ASK_THEMSELVES: [&str; 6] = [
+    "codec::stack",             // where a thread's stack ends
+    "error::limit",             // the system's codes
+    "ring::foreign",            // the C library's `memcpy`
+    "segment::doorbell::event", // semaphores, and `raw_sync`'s event
+    "segment::mapping",         // makes segments with `shared_memory`
+    "step",                     // a process kills itself
+];
+
+/// Who names the system's packages without having the right to.
+fn trespassers(sources: &Sources) -> Vec<String> {
+    let names_it = |source: &str| {
+        let named = Named::in_source(source);
+        let mut all = named.paths.iter().chain(named.exported.iter().map(|(path, _)| path));
+        all.any(|path| path.first().is_some_and(|first| SYSTEM.contains(&first.as_str())))
+    };
+    let above = sources.iter().filter(|(module, _)| module.first().is_none_or(|top| top != "os"));
+    let rooms = above.map(|(module, source)| (module.join("::"), source));
+    let others = rooms.filter(|(room, _)| !ASK_THEMSELVES.contains(&room.as_str()));
+    others.filter(|(_, source)| names_it(source)).map(|(room, _)| room).collect()
+}
+
+#[test]
+fn the_system_is_asked_on_its_floor() {
+    let mut sources = runtime();
+    assert_eq!(trespassers(&sources), [""; 0]);
+    let link = sources.get_mut(&path("segment::link")).unwrap();
+    link.push_str("\nfn ask() { nix::libc::getpid(); }\n");
+    assert_eq!(trespassers(&sources), ["segment::link"]);
 }
 
 /// Through a facade a name leads to who defines it.
