@@ -7,7 +7,8 @@ use super::shown::{Shown, debug_is_the_sentence};
 
 debug_is_the_sentence!(SendAllError, SendError);
 
-/// How a link's other side ended.
+/// How a link ended: by its other side, or by this one ([`ClosedHere`](Self::ClosedHere), which a
+/// server that stops tells for each of its clients).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Departure {

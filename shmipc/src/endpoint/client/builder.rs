@@ -151,6 +151,8 @@ impl<P: ShmMessage> ClientBuilder<P> {
     /// Calls `handle` for every event, on the client's listener thread. An event that asks for a
     /// reply is answered with a rejection; use [`serve_events`](Self::serve_events) for those.
     ///
+    /// A protocol without `#[shm(events = …)]` has no events, and `handle` is never called.
+    ///
     /// Of events that borrow (`enum Said<'a> { Line { text: &'a str } }`, in the protocol
     /// `#[shm(events = Said<'static>)]`) the closure gets a value that points into the receive
     /// buffer, without a copy: it ends with the call, so copy what is to be kept.
@@ -171,7 +173,8 @@ impl<P: ShmMessage> ClientBuilder<P> {
     }
 
     /// Calls `handle` when the link ended, with the reason, on the client's listener thread. Works
-    /// alone too, for a client that wants no events.
+    /// alone too, for a client that wants no events. Beside [`serve_events`](Self::serve_events)
+    /// the handler's `peer_departed` comes first, then this.
     pub fn on_departure(mut self, handle: impl FnMut(&Departure) + Send + 'static) -> Self {
         self.events.on_departure = Some(Box::new(handle));
         self
