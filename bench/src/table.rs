@@ -13,24 +13,18 @@ pub(crate) fn workload(results: &Results, workload: Workload, markdown: bool) ->
     if rows.is_empty() {
         return None;
     }
-    let mut table = Table::new();
-    table.load_style(if markdown { ASCII_MARKDOWN } else { UTF8_FULL_CONDENSED });
-    table.set_content_arrangement(ContentArrangement::Disabled);
     let mut header = vec![String::from("peer")];
     let columns: Vec<&Column> = COLUMNS
         .iter()
         .filter(|column| rows.iter().any(|row| (column.text)(row, workload).is_some()))
         .collect();
     header.extend(columns.iter().map(|column| title(column, workload)));
-    table.set_header(header);
-    for row in &rows {
+    let cells = rows.iter().map(|row| {
         let mut cells = vec![row.peer.to_owned()];
         cells.extend(columns.iter().map(|column| (column.text)(row, workload).unwrap_or_default()));
-        table.add_row(cells);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+        cells
+    });
+    let table = drawn(header, cells, markdown);
     Some(format!("{}: {}\n{table}", workload.name(), catalog::describe(workload)))
 }
 
@@ -41,22 +35,30 @@ pub(crate) fn gains(
     workloads: &[Workload],
     markdown: bool,
 ) -> String {
-    let mut table = Table::new();
-    table.load_style(if markdown { ASCII_MARKDOWN } else { UTF8_FULL_CONDENSED });
-    table.set_content_arrangement(ContentArrangement::Disabled);
     // What is asleep or idle does not depend on the build.
     let compared: Vec<Workload> =
         workloads.iter().copied().filter(|workload| COMPARED.contains(workload)).collect();
-    let names = compared.iter().map(|workload| workload.name().to_owned());
-    table.set_header(std::iter::once("peer".to_owned()).chain(names));
-    for peer in catalog::PEERS {
+    let mut header = vec![String::from("peer")];
+    header.extend(compared.iter().map(|workload| workload.name().to_owned()));
+    let rows = catalog::PEERS.iter().filter_map(|peer| {
         let gains: Vec<Option<f64>> =
             compared.iter().map(|workload| gain(first, second, *workload, peer.name)).collect();
-        if gains.iter().any(Option::is_some) {
-            let figures = gains.into_iter().map(|gain| gain.map_or_else(String::new, ratio));
-            table.add_row(std::iter::once(peer.name.to_owned()).chain(figures));
-        }
-    }
+        gains.iter().any(Option::is_some).then(|| {
+            let mut cells = vec![peer.name.to_owned()];
+            cells.extend(gains.into_iter().map(|gain| gain.map_or_else(String::new, ratio)));
+            cells
+        })
+    });
+    drawn(header, rows, markdown)
+}
+
+/// A table whose first column is names and all others figures.
+fn drawn(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>, markdown: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(if markdown { ASCII_MARKDOWN } else { UTF8_FULL_CONDENSED });
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    table.add_rows(rows);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
