@@ -1,5 +1,6 @@
 //! What the example programs have in common: processes of their own, and how they end.
 
+pub mod chat;
 mod child;
 mod cli;
 mod serving;

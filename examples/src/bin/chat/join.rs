@@ -1,27 +1,23 @@
-//! The joining side.
+//! The joining side, at a terminal.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use shmipc::{Caller, Client, ConnectError, Context, Departure};
+use shmipc::{Client, Context, Departure};
+use shmipc_examples::chat::{self, Chat, ChatEvent, ChatEventHandler, Joined, NotIn, NotSaid};
 
-use crate::protocol::{Chat, ChatClient, ChatEvent, ChatEventHandler, SayError};
-use crate::screen::{self, Happening, Happenings, Joined, Sender};
-use crate::serve::PAUSE;
-use crate::{name, words};
+use crate::screen::{self, Happening, Happenings, Sender};
 
 /// How long to try before saying that there is nobody yet.
 const FIRST_TRY: Duration = Duration::from_millis(300);
-/// How long a line may take. Only a server that is stopped takes so long.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Joins the chat, and takes part until the input or the server ends, or Ctrl-C.
 ///
 /// # Errors
 /// There is no server, it refuses the name, or it was killed.
 pub(crate) fn run(server: &str, own_name: &str, patience: Duration) -> Result<()> {
-    let own_name = name::checked(own_name)?;
+    let own_name = crate::own_name(own_name)?;
     let (sender, happenings) = screen::happenings()?;
     start_joining(server.into(), own_name.clone(), patience, sender.clone())?;
     let Some((chat, present)) = wait_to_be_in(&happenings)? else { return Ok(()) };
@@ -42,7 +38,7 @@ fn wait_to_be_in(happenings: &Happenings) -> Result<Option<Joined>> {
                 let joined = (*joined)?;
                 return match gone {
                     None => Ok(Some(joined)),
-                    Some(how) => Err(anyhow!(words::gone(&how))),
+                    Some(how) => Err(anyhow!(chat::gone(&how))),
                 };
             }
             Some(Happening::Interrupted) | None => {
@@ -69,7 +65,7 @@ fn take_part(chat: &Client<Chat>, happenings: &Happenings) -> Result<()> {
                 screen::line("* the server stopped");
                 return Ok(());
             }
-            Happening::Gone(how) => bail!(words::gone(&how)),
+            Happening::Gone(how) => bail!(chat::gone(&how)),
             Happening::Joined(_) => {}
         }
     }
@@ -79,11 +75,7 @@ fn take_part(chat: &Client<Chat>, happenings: &Happenings) -> Result<()> {
 /// Connects and joins on a thread of its own, so that Ctrl-C ends the waiting.
 fn start_joining(server: String, name: String, patience: Duration, sender: Sender) -> Result<()> {
     let join = move || {
-        let joined = connect(&server, &Events(sender.clone()), patience).and_then(|chat| {
-            let present = chat.join(name.clone());
-            let present = present.map_err(|error| anyhow!(words::not_answered(&error)))??;
-            Ok((chat, present))
-        });
+        let joined = wait_and_join(&server, &name, &sender, patience);
         sender.tell(Happening::Joined(Box::new(joined)));
     };
     let spawned = thread::Builder::new().name("joining".into()).spawn(join);
@@ -91,55 +83,39 @@ fn start_joining(server: String, name: String, patience: Duration, sender: Sende
     Ok(())
 }
 
-/// Waits for the server, one that is stopped as well as one that is not there yet, and says so.
-fn connect(server: &str, events: &Events, patience: Duration) -> Result<Client<Chat>> {
+/// Tries until the server is there, and says that it waits. One that is stopped is waited for too.
+fn wait_and_join(server: &str, name: &str, sender: &Sender, patience: Duration) -> Result<Joined> {
     let started = Instant::now();
     let mut said = false;
     loop {
         let left = patience.saturating_sub(started.elapsed());
         let now = if said { left } else { left.min(FIRST_TRY) };
-        let builder = Client::<Chat>::builder(server).serve_events(events.clone());
-        let error = match builder.deadline(DEADLINE).connect_deadline(now).connect() {
-            Ok(chat) => return Ok(chat),
-            Err(error) => error,
-        };
-        let why = match error {
-            ConnectError::NoServer { .. } => format!("nobody serves {server:?} yet"),
-            ConnectError::NotAnswering { .. } => {
-                format!("the server of {server:?} does not answer yet")
-            }
-            _ => bail!(words::not_connected(&error, started.elapsed())),
+        let why = match chat::join(server, name, Events(sender.clone()), now) {
+            Ok(joined) => return Ok(joined),
+            Err(NotIn::Yet(why)) => why,
+            Err(NotIn::Name(error)) => return Err(crate::other_name(&error)),
+            Err(NotIn::Ever(why)) => bail!(why),
         };
         if started.elapsed() >= patience {
-            bail!(words::not_connected(&error, started.elapsed()));
+            bail!("{why}; gave up after {} s", patience.as_secs());
         }
         if !said {
-            screen::line(&format!("* {why}; waiting"));
+            screen::line(&format!("* {why} yet; waiting"));
         }
         said = true;
     }
 }
 
-/// Says lines, at the pace of those who read them. Those that could not be sent or handled are
-/// told, and the chat goes on; the server's end comes as a happening of its own, with the reason.
+/// Says lines. Those that could not be sent or handled are told, and the chat goes on; the server's
+/// end comes as a happening of its own, with the reason.
 fn say(chat: &Client<Chat>, lines: Vec<String>) {
-    let message = Chat::Say { lines };
-    while !screen::is_interrupted() {
-        let why = match chat.request::<Result<(), SayError>>(&message) {
-            Ok(Ok(())) => return,
-            Ok(Err(SayError::Busy)) => {
-                thread::sleep(PAUSE);
-                continue;
-            }
-            Ok(Err(SayError::NotJoined)) => "the server does not know this terminal".into(),
-            Err(error) => words::not_answered(&error),
-        };
-        let Chat::Say { lines } = &message else { return };
-        match lines.as_slice() {
-            [one] => screen::line(&format!("* not sent: {one}: {why}")),
-            many => screen::line(&format!("* {} lines were not sent: {why}", many.len())),
-        }
+    let Err(NotSaid { lines, why: Some(why) }) = chat::say(chat, lines, screen::is_interrupted)
+    else {
         return;
+    };
+    match lines.as_slice() {
+        [one] => screen::line(&format!("* not sent: {one}: {why}")),
+        many => screen::line(&format!("* {} lines were not sent: {why}", many.len())),
     }
 }
 

@@ -1,19 +1,16 @@
 //! A chat between terminals: `chat serve NAME` in one, `chat join NAME` in as many others as you
 //! like. It is the classic demonstration of two windows that write to each other, over plain lines.
 
-mod hall;
 mod join;
-mod name;
-mod protocol;
 mod screen;
 mod serve;
-mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use clap::{Parser, Subcommand};
-use shmipc_examples::finish;
+use shmipc_examples::{chat, finish};
 
 /// Lines typed in one terminal appear in all others.
 #[derive(Debug, Parser)]
@@ -44,6 +41,15 @@ enum Side {
         #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
         wait: u64,
     },
+}
+
+fn own_name(name: &str) -> Result<String> {
+    chat::checked_name(name).map_err(|error| other_name(&error))
+}
+
+/// What to do about a name that cannot be had.
+fn other_name(why: &dyn std::error::Error) -> anyhow::Error {
+    anyhow!("{why}; choose another with `--name`")
 }
 
 fn main() -> ExitCode {

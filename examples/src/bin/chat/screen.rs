@@ -10,12 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::termios::{LocalFlags, tcgetattr};
-use shmipc::Client;
+use shmipc_examples::chat::{ChatEvent, Joined};
 use shmipc_examples::printable;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-
-use crate::protocol::{Chat, ChatEvent};
 
 /// Lines that may wait between the input and the link, and that are said at a time.
 const MOST_LINES: usize = 500;
@@ -37,9 +35,6 @@ pub(crate) enum Happening {
     /// The link has ended; how.
     Gone(shmipc::Departure),
 }
-
-/// The link, and the names of those who are there.
-pub(crate) type Joined = (Client<Chat>, Vec<String>);
 
 /// Where happenings are told.
 #[derive(Clone)]

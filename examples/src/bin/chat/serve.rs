@@ -1,29 +1,24 @@
-//! The serving side: passes every line on to everybody else.
+//! The serving side, at a terminal.
 
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use shmipc::{Context, Departure, Server};
+use shmipc::Server;
+use shmipc_examples::chat::{self, Chat, Desk, Hall, PAUSE};
 
-use crate::hall::Hall;
-use crate::protocol::{Chat, ChatEvent, ChatHandler, JoinError, SayError};
 use crate::screen::{self, Happening, Happenings};
-use crate::{name, words};
-
-/// Pause before saying again what the others were too busy for.
-pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
 /// Serves the chat until the input ends, or Ctrl-C.
 ///
 /// # Errors
 /// The name is taken, or the input cannot be read.
 pub(crate) fn run(server: &str, own_name: &str) -> Result<()> {
-    let own_name = name::checked(own_name)?;
+    let own_name = crate::own_name(own_name)?;
     let hall = Hall::new(own_name.clone());
     let (sender, happenings) = screen::happenings()?;
-    let bound = Server::<Chat>::bind(server).map_err(|error| anyhow!(words::not_bound(&error)))?;
-    let running = bound.serve(Desk { hall: hall.clone() })?;
+    let bound = Server::<Chat>::bind(server).map_err(|error| anyhow!(chat::not_bound(&error)))?;
+    let desk = Desk::new(hall.clone(), |event| screen::show(&event));
+    let running = bound.serve(desk)?;
     screen::line(&format!("* serving {server:?}; type lines, end with Ctrl-D or Ctrl-C"));
     screen::read_input(sender)?;
     let ended = speak(&hall, &own_name, &happenings);
@@ -46,38 +41,4 @@ fn speak(hall: &Hall, own_name: &str, happenings: &Happenings) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Handles what those who joined say.
-struct Desk {
-    hall: Hall,
-}
-
-impl ChatHandler for Desk {
-    fn join(&mut self, cx: &Context<Chat>, name: String) -> Result<Vec<String>, JoinError> {
-        let present = self.hall.join(cx.peer(), &name)?;
-        if let Some(name) = self.hall.name_of(cx.peer().id()) {
-            screen::show(&ChatEvent::Joined { name });
-        }
-        Ok(present)
-    }
-
-    fn say(&mut self, cx: &Context<Chat>, lines: Vec<String>) -> Result<(), SayError> {
-        let id = cx.peer().id();
-        let from = self.hall.name_of(id).ok_or(SayError::NotJoined)?;
-        self.hall.say(Some(id), &from, &lines)?;
-        screen::show(&ChatEvent::Said { from, lines });
-        Ok(())
-    }
-
-    fn peer_departed(&mut self, cx: &Context<Chat>, departure: &Departure) {
-        // When the server itself stops, its clients learn that from their links.
-        if *departure == Departure::ClosedHere {
-            return;
-        }
-        let suddenly = *departure != Departure::Closed;
-        if let Some(name) = self.hall.leave(cx.peer().id(), suddenly) {
-            screen::show(&ChatEvent::Left { name, suddenly });
-        }
-    }
 }

@@ -1,13 +1,13 @@
 //! What went wrong, in words for people who chat.
 
-use std::time::Duration;
-
 use shmipc::{BindError, CallError, ConnectError, Departure, Refusal, SendError};
+
+use crate::grouped;
 
 const FULL: &str = "this machine's shared memory is full; make room in /dev/shm";
 
 /// Why the chat cannot be served.
-pub(crate) fn not_bound(error: &BindError) -> String {
+pub fn not_bound(error: &BindError) -> String {
     match error {
         BindError::AlreadyServed { name, pid: 0 } => {
             format!("{name:?} is served by somebody already; join it, or choose another name")
@@ -24,21 +24,18 @@ pub(crate) fn not_bound(error: &BindError) -> String {
     }
 }
 
-/// Why the chat cannot be joined, after so long.
-pub(crate) fn not_connected(error: &ConnectError, waited: Duration) -> String {
-    let seconds = waited.as_secs();
+/// Why the chat cannot be joined, as long as nothing changes.
+pub fn not_connected(error: &ConnectError) -> String {
     match error {
-        ConnectError::NoServer { name, .. } => {
-            format!("nobody serves {name:?}; gave up after {seconds} s")
-        }
+        ConnectError::NoServer { name, .. } => format!("nobody serves {name:?}"),
         ConnectError::NotAnswering { name, .. } => {
-            format!("the server of {name:?} does not answer; gave up after {seconds} s")
+            format!("the server of {name:?} does not answer")
         }
         ConnectError::OtherUser { name, .. } => format!("{name:?} is another user's chat"),
         ConnectError::Refused { refusal: Refusal::TooManyLinks, .. } => {
             "the chat is full; try later".into()
         }
-        ConnectError::Refused { .. } => "the server does not let this terminal in".into(),
+        ConnectError::Refused { .. } => "the server does not let you in".into(),
         ConnectError::NotOurs { name, .. }
         | ConnectError::LayoutVersion { name, .. }
         | ConnectError::OtherProtocol { name, .. }
@@ -54,10 +51,12 @@ pub(crate) fn not_connected(error: &ConnectError, waited: Duration) -> String {
 }
 
 /// Why the server did not do what was asked of it.
-pub(crate) fn not_answered(error: &CallError) -> String {
+pub fn not_answered(error: &CallError) -> String {
     match error {
-        CallError::NotSent(SendError::TooLarge { .. }) => "too long".into(),
-        CallError::NotSent(SendError::Closed) => "this terminal has left".into(),
+        CallError::NotSent(SendError::TooLarge { maximum, .. }) => {
+            format!("too long: at most {} bytes go at a time", grouped(*maximum as u64))
+        }
+        CallError::NotSent(SendError::Closed) => "you have left".into(),
         CallError::Deadline { .. } => "the server does not answer; it may still arrive".into(),
         CallError::PeerGone { .. } | CallError::NotSent(SendError::PeerGone { .. }) => {
             "the server is gone".into()
@@ -68,12 +67,12 @@ pub(crate) fn not_answered(error: &CallError) -> String {
 }
 
 /// How the server went, if not in order.
-pub(crate) fn gone(how: &Departure) -> String {
+pub fn gone(how: &Departure) -> String {
     match how {
-        Departure::Closed => "the server sent this terminal away".into(),
+        Departure::Closed => "the server sent you away".into(),
         Departure::ServerStopped => "the server stopped".into(),
         Departure::Died => "the server is gone without a goodbye".into(),
-        Departure::TooSlow => "the server sent this terminal away, as it showed nothing".into(),
+        Departure::TooSlow => "the server sent you away, as nothing was shown here".into(),
         other => format!("the link to the server broke: {other}"),
     }
 }

@@ -1,10 +1,10 @@
 //! Names: nobody can pass for somebody else, or for the program itself.
 
-use shmipc_examples::printable;
+use crate::printable;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
-use crate::protocol::BadName;
+use super::protocol::BadName;
 
 /// Most characters in a name.
 const LONGEST: usize = 32;
@@ -14,7 +14,7 @@ const LONGEST: usize = 32;
 /// # Errors
 /// It is empty or too long, or has characters that names do not have: a colon or a star could make
 /// its lines look like others'.
-pub(crate) fn checked(name: &str) -> Result<String, BadName> {
+pub fn checked(name: &str) -> Result<String, BadName> {
     let name = name.trim();
     let is_mark = |c: char| c.general_category_group() == GeneralCategoryGroup::Mark;
     let fits = |c: char| c.is_alphanumeric() || is_mark(c) || " -_.'".contains(c);
@@ -28,7 +28,7 @@ pub(crate) fn checked(name: &str) -> Result<String, BadName> {
 
 /// Could people take the one for the other? By what letters look like (Unicode's list of
 /// confusables), and in small and capital letters alike.
-pub(crate) fn look_alike(one: &str, other: &str) -> bool {
+pub(super) fn look_alike(one: &str, other: &str) -> bool {
     let look = |name: &str| {
         let small = skeleton(name).collect::<String>().to_lowercase();
         skeleton(&small).collect::<String>()

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use shmipc::{CallError, Peer};
 
-use crate::name;
-use crate::protocol::{ChatEvent, JoinError, SayError};
+use super::name;
+use super::protocol::{ChatEvent, JoinError, SayError};
 
 /// Lines that may be on their way to one reader before speakers wait.
 const MOST_LINES: u64 = 4096;
+/// And so many bytes of them.
+const MOST_BYTES: usize = 16 << 20;
 /// So many comings and goings may wait besides.
 const MOST_COMINGS: u64 = 1_000;
 /// After so long over one event a reader keeps nobody waiting any more.
@@ -24,7 +26,7 @@ const FOR_EVER: Duration = Duration::from_secs(1 << 30);
 
 /// Everybody who joined, by link. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Hall {
+pub struct Hall {
     own_name: String,
     readers: Arc<Mutex<BTreeMap<u64, Reader>>>,
 }
@@ -36,7 +38,9 @@ struct Reader {
 }
 
 impl Hall {
-    pub(crate) fn new(own_name: String) -> Self {
+    /// A hall with nobody but the server in it, whose name this is.
+    #[must_use]
+    pub fn new(own_name: String) -> Self {
         Self { own_name, readers: Arc::default() }
     }
 
@@ -45,7 +49,8 @@ impl Hall {
     }
 
     /// The name of who joined through this link.
-    pub(crate) fn name_of(&self, id: u64) -> Option<String> {
+    #[must_use]
+    pub fn name_of(&self, id: u64) -> Option<String> {
         self.readers().get(&id).map(|reader| reader.name.clone())
     }
 
@@ -53,11 +58,7 @@ impl Hall {
     ///
     /// # Errors
     /// The name is none, or taken, or the link has one.
-    pub(crate) fn join(
-        &self,
-        peer: &Peer<ChatEvent>,
-        name: &str,
-    ) -> Result<Vec<String>, JoinError> {
+    pub fn join(&self, peer: &Peer<ChatEvent>, name: &str) -> Result<Vec<String>, JoinError> {
         let name = name::checked(name)?;
         let mut readers = self.readers();
         if let Some(before) = readers.get(&peer.id()) {
@@ -78,7 +79,7 @@ impl Hall {
     }
 
     /// Somebody is gone: tells the others. Gives the name, if it had one.
-    pub(crate) fn leave(&self, id: u64, suddenly: bool) -> Option<String> {
+    pub fn leave(&self, id: u64, suddenly: bool) -> Option<String> {
         let mut readers = self.readers();
         let Reader { name, queue } = readers.remove(&id)?;
         queue.close();
@@ -92,12 +93,7 @@ impl Hall {
     ///
     /// # Errors
     /// Others still read what was said before; nobody was told.
-    pub(crate) fn say(
-        &self,
-        except: Option<u64>,
-        from: &str,
-        lines: &[String],
-    ) -> Result<(), SayError> {
+    pub fn say(&self, except: Option<u64>, from: &str, lines: &[String]) -> Result<(), SayError> {
         let readers = self.readers();
         let others = || readers.iter().filter(|(id, _)| Some(**id) != except);
         if others().any(|(_, reader)| reader.queue.keeps_waiting()) {
@@ -110,7 +106,7 @@ impl Hall {
     }
 
     /// Waits until everybody who reads has been told everything.
-    pub(crate) fn settle(&self) {
+    pub fn settle(&self) {
         let queues: Vec<_> = self.readers().values().map(|reader| reader.queue.clone()).collect();
         queues.iter().for_each(|queue| queue.settle());
     }
@@ -128,6 +124,8 @@ struct Waiting {
     events: VecDeque<ChatEvent>,
     /// Lines in `events`.
     lines: u64,
+    /// Bytes of these lines.
+    bytes: usize,
     /// Lines behind `events` that were left out.
     missed: u64,
     /// Since when the reader has had the event that was in front.
@@ -139,9 +137,13 @@ fn lines_of(event: &ChatEvent) -> u64 {
     if let ChatEvent::Said { lines, .. } = event { lines.len() as u64 } else { 1 }
 }
 
+fn bytes_of(event: &ChatEvent) -> usize {
+    if let ChatEvent::Said { lines, .. } = event { lines.iter().map(String::len).sum() } else { 0 }
+}
+
 impl Waiting {
     fn is_full(&self) -> bool {
-        self.lines >= MOST_LINES
+        self.lines >= MOST_LINES || self.bytes >= MOST_BYTES
     }
 
     /// Who says something waits for room (`keeps_waiting`), who comes or goes does not.
@@ -158,6 +160,7 @@ impl Waiting {
 
     fn push(&mut self, event: ChatEvent) {
         self.lines += lines_of(&event);
+        self.bytes += bytes_of(&event);
         self.events.push_back(event);
     }
 
@@ -170,6 +173,7 @@ impl Waiting {
             None => return None,
         };
         self.lines = self.lines.saturating_sub(lines_of(&event));
+        self.bytes = self.bytes.saturating_sub(bytes_of(&event));
         self.delivering = Some(Instant::now());
         Some(event)
     }
@@ -270,5 +274,18 @@ mod tests {
         assert!(matches!(waiting.next(), Some(ChatEvent::Left { .. })));
         assert!(matches!(waiting.next(), Some(ChatEvent::Missed { lines: 1 })));
         assert!(waiting.next().is_none());
+    }
+
+    /// Few lines can be much text.
+    #[test]
+    fn a_queue_is_full_by_bytes_too() {
+        let queue = Queue::default();
+        let long = ChatEvent::Said { from: "ann".into(), lines: vec!["x".repeat(MOST_BYTES / 2)] };
+        queue.push(long.clone());
+        assert!(!queue.keeps_waiting());
+        queue.push(long);
+        assert!(queue.keeps_waiting());
+        assert!(queue.lock().next().is_some());
+        assert!(!queue.keeps_waiting());
     }
 }
