@@ -1,0 +1,260 @@
+//! The box of what came: scrolls, is copied, and stays quick however much stands in it. Only what
+//! is seen is drawn; how high the rest is was measured before, a little in each frame.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use eframe::egui::{Label, Pos2, Rect, ScrollArea, Ui, UiBuilder, Vec2};
+
+use super::rows::{Kind, Row, pieces};
+
+/// Rows that are kept, and bytes in them; of more the oldest go.
+const MOST_ROWS: usize = 50_000;
+const MOST_BYTES: usize = 32 << 20;
+/// Who goes on speaking within this time is not named again.
+const SAME_SPEAKER: Duration = Duration::from_secs(60);
+/// How long one frame may measure rows that are not seen.
+const MEASURING: Duration = Duration::from_millis(4);
+
+/// What became of something that was said here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    OnItsWay,
+    NotSaid { why: String, text: String },
+}
+
+/// What was said and happened.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    rows: VecDeque<Row>,
+    /// The number of the first row: rows that went.
+    gone: u64,
+    bytes: usize,
+    speaker: Option<(String, Instant)>,
+    /// Of what did not arrive, or not yet.
+    fates: BTreeMap<u64, Fate>,
+    place: Place,
+}
+
+/// Where it is scrolled to.
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Bottom,
+    /// This row is the first that is seen, and so much of it is not.
+    Row { number: u64, hidden: f32 },
+}
+
+impl Transcript {
+    /// Somebody said something, at this time of day.
+    pub(super) fn said(&mut self, from: &str, is_own: bool, time: &str, lines: &[String]) {
+        let goes_on = self
+            .speaker
+            .as_ref()
+            .is_some_and(|(name, since)| name == from && since.elapsed() < SAME_SPEAKER);
+        if !goes_on {
+            let who = if is_own { format!("{from} (you)") } else { from.to_owned() };
+            self.push(Kind::Speaker { is_own }, format!("{who}  {time}"));
+            self.speaker = Some((from.to_owned(), Instant::now()));
+        }
+        for line in lines {
+            let mut kind = Kind::Line;
+            for piece in pieces(line) {
+                self.push(kind, piece.to_owned());
+                kind = Kind::More;
+            }
+        }
+    }
+
+    /// Something said here is on its way.
+    pub(super) fn sent(&mut self, id: u64) {
+        self.fates.insert(id, Fate::OnItsWay);
+        self.push(Kind::Fate(id), String::new());
+    }
+
+    /// Something said here arrived.
+    pub(super) fn arrived(&mut self, id: u64) {
+        self.fates.remove(&id);
+    }
+
+    /// Something said here did not arrive.
+    pub(super) fn not_said(&mut self, id: u64, why: &str, text: String) {
+        let shown = format!("not sent: {why}");
+        if let Some(row) = self.rows.iter_mut().rev().find(|row| row.kind == Kind::Fate(id)) {
+            row.text = shown;
+            row.measured_at = None;
+            self.fates.insert(id, Fate::NotSaid { why: why.to_owned(), text });
+        }
+        self.speaker = None;
+    }
+
+    /// Something happened.
+    pub(super) fn note(&mut self, text: String) {
+        self.speaker = None;
+        self.push(Kind::Note, text);
+    }
+
+    /// Something went wrong.
+    pub(super) fn trouble(&mut self, text: String) {
+        self.speaker = None;
+        self.push(Kind::Trouble, text);
+    }
+
+    fn push(&mut self, kind: Kind, text: String) {
+        self.bytes += text.len();
+        self.rows.push_back(Row::new(kind, text));
+        while self.rows.len() > MOST_ROWS || self.bytes > MOST_BYTES {
+            let Some(row) = self.rows.pop_front() else { break };
+            self.bytes -= row.text.len();
+            self.gone += 1;
+            if let Kind::Fate(id) = row.kind {
+                self.fates.remove(&id);
+            }
+        }
+    }
+
+    /// Scrolls to the newest.
+    pub(super) fn to_bottom(&mut self) {
+        self.place = Place::Bottom;
+    }
+
+    /// Is the newest seen?
+    pub(super) fn is_at_bottom(&self) -> bool {
+        matches!(self.place, Place::Bottom)
+    }
+
+    /// All of it, as text.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::with_capacity(self.bytes + self.rows.len());
+        for row in &self.rows {
+            let is_shown = !matches!(row.kind, Kind::Fate(_)) || !row.text.is_empty();
+            if row.kind != Kind::More && is_shown && !text.is_empty() {
+                text.push('\n');
+            }
+            match row.kind {
+                Kind::Note | Kind::Trouble => text.push_str("* "),
+                Kind::Fate(_) if is_shown => text.push_str("* "),
+                _ => {}
+            }
+            text.push_str(&row.text);
+        }
+        text
+    }
+
+    /// Shows it in all the room that there is. Gives the id and text of what shall be said again.
+    pub(super) fn show(&mut self, ui: &mut Ui) -> Option<(u64, String)> {
+        let width = ui.available_width() - ui.spacing().scroll.allocated_width();
+        self.measure(ui, width.max(1.0));
+        let mut area = ScrollArea::vertical().id_salt("transcript").auto_shrink(false);
+        area = match self.place {
+            Place::Bottom => {
+                let bottom = (self.height() - ui.available_height()).max(0.0);
+                area.vertical_scroll_offset(bottom).stick_to_bottom(true)
+            }
+            // What came, went, or was measured above it does not move what is seen.
+            Place::Row { number, hidden } => {
+                area.vertical_scroll_offset(self.top_of(number) + hidden)
+            }
+        };
+        let mut again = None;
+        let output = area.show_viewport(ui, |ui, viewport| {
+            let size = Vec2::new(width.max(1.0), self.height());
+            let origin = ui.min_rect().min;
+            ui.allocate_rect(Rect::from_min_size(origin, size), eframe::egui::Sense::hover());
+            again = self.show_rows(ui, origin, size.x, viewport);
+        });
+        let offset = output.state.clamped_offset().y;
+        let bottom = output.content_size.y - output.inner_rect.height();
+        self.place = if offset >= bottom - 2.0 { Place::Bottom } else { self.row_at(offset) };
+        again
+    }
+
+    fn height(&self) -> f32 {
+        self.rows.iter().map(|row| row.height).sum()
+    }
+
+    fn top_of(&self, number: u64) -> f32 {
+        let before = number.saturating_sub(self.gone) as usize;
+        self.rows.iter().take(before).map(|row| row.height).sum()
+    }
+
+    fn row_at(&self, offset: f32) -> Place {
+        let mut top = 0.0;
+        for (number, row) in (self.gone..).zip(&self.rows) {
+            if top + row.height > offset {
+                return Place::Row { number, hidden: offset - top };
+            }
+            top += row.height;
+        }
+        Place::Bottom
+    }
+
+    /// Measures rows, the newest first, for a moment; the rest in the frames after.
+    fn measure(&mut self, ui: &Ui, width: f32) {
+        let started = Instant::now();
+        for row in self.rows.iter_mut().rev().filter(|row| row.measured_at != Some(width)) {
+            if started.elapsed() > MEASURING {
+                ui.ctx().request_repaint();
+                return;
+            }
+            measure(row, ui, width);
+        }
+    }
+
+    fn show_rows(
+        &mut self,
+        ui: &mut Ui,
+        origin: Pos2,
+        width: f32,
+        viewport: Rect,
+    ) -> Option<(u64, String)> {
+        let mut again = None;
+        let mut top = 0.0;
+        for (number, row) in (self.gone..).zip(&mut self.rows) {
+            if top > viewport.max.y {
+                break;
+            }
+            if top + row.height > viewport.min.y && row.height > 0.0 {
+                measure(row, ui, width);
+                let place = origin + Vec2::new(0.0, top + row.gap());
+                let rect = Rect::from_min_size(place, Vec2::new(width, row.height - row.gap()));
+                let builder = UiBuilder::new().max_rect(rect).id_salt(number);
+                ui.scope_builder(builder, |ui| {
+                    ui.add(Label::new(row.job(ui, width)).selectable(true));
+                    if let Kind::Fate(id) = row.kind
+                        && let Some(Fate::NotSaid { text, .. }) = self.fates.get(&id)
+                        && ui.small_button("Send again").clicked()
+                    {
+                        again = Some((id, text.clone()));
+                    }
+                });
+            }
+            top += row.height;
+        }
+        if let Some((id, _)) = &again {
+            self.fates.remove(id);
+            self.clear_fate(*id);
+        }
+        again
+    }
+
+    fn clear_fate(&mut self, id: u64) {
+        if let Some(row) = self.rows.iter_mut().rev().find(|row| row.kind == Kind::Fate(id)) {
+            row.text.clear();
+            row.measured_at = None;
+        }
+    }
+}
+
+fn measure(row: &mut Row, ui: &Ui, width: f32) {
+    if row.measured_at == Some(width) {
+        return;
+    }
+    let job = row.job(ui, width);
+    let button = if matches!(row.kind, Kind::Fate(_)) { ui.spacing().interact_size.y } else { 0.0 };
+    row.height = match row.text.as_str() {
+        "" if matches!(row.kind, Kind::Fate(_)) => 0.0,
+        _ => ui.fonts_mut(|fonts| fonts.layout_job(job)).size().y + row.gap() + button,
+    };
+    row.measured_at = Some(width);
+}

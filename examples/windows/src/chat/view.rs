@@ -1,0 +1,109 @@
+//! How a chat's window is drawn.
+
+use eframe::egui::{Button, CentralPanel, Panel, RichText, ScrollArea, TextEdit, Ui};
+
+use super::rows;
+use super::window::{ChatWindow, Face};
+
+/// Below so many points a window is scrolled as a whole.
+const LOW: f32 = 260.0;
+/// The box of what came in such a window.
+const LOW_TRANSCRIPT: f32 = 120.0;
+/// From so many points on there is room for a list of who is there.
+const WIDE: f32 = 440.0;
+
+impl ChatWindow {
+    pub(super) fn show(&mut self, ui: &mut Ui) {
+        self.look_at_letters(ui);
+        if ui.available_height() < LOW {
+            CentralPanel::default().show(ui, |ui| {
+                ScrollArea::vertical().id_salt("all").show(ui, |ui| {
+                    self.show_head(ui, true);
+                    let size = eframe::egui::vec2(ui.available_width(), LOW_TRANSCRIPT);
+                    ui.allocate_ui(size, |ui| self.show_transcript(ui));
+                    self.show_draft(ui);
+                });
+            });
+            return;
+        }
+        let is_wide = ui.available_width() >= WIDE;
+        Panel::top("head").show(ui, |ui| self.show_head(ui, !is_wide));
+        Panel::bottom("draft").show(ui, |ui| self.show_draft(ui));
+        if is_wide {
+            Panel::right("present").resizable(false).exact_size(130.0).show(ui, |ui| {
+                self.show_present(ui);
+            });
+        }
+        CentralPanel::default().show(ui, |ui| self.show_transcript(ui));
+    }
+
+    fn look_at_letters(&mut self, ui: &Ui) {
+        let font = rows::font(ui);
+        for text in self.unread.drain(..) {
+            self.letters.look_at(ui.ctx(), &font, &text);
+        }
+    }
+
+    /// What to be, and how things stand.
+    fn show_head(&mut self, ui: &mut Ui, with_present: bool) {
+        ui.add_space(4.0);
+        let is_wanted = self.standing.is_wanted();
+        ui.horizontal_wrapped(|ui| {
+            field(ui, "Chat", &mut self.chat, !is_wanted);
+            field(ui, "Name", &mut self.name, !is_wanted);
+            let (open, close) = match self.face {
+                Face::Server => ("Create", "Stop"),
+                Face::Client => ("Connect", "Disconnect"),
+            };
+            if ui.add(Button::new(if is_wanted { close } else { open })).clicked() {
+                if is_wanted { self.close() } else { self.open() }
+            }
+            if ui.button("Copy all").clicked() {
+                ui.ctx().copy_text(self.transcript.text());
+            }
+            if !self.transcript.is_at_bottom() && ui.button("Newest").clicked() {
+                self.transcript.to_bottom();
+            }
+        });
+        ui.horizontal_wrapped(|ui| self.standing.show(ui));
+        if with_present && !self.present.is_empty() {
+            ui.label(format!("here: {}", self.present.join(", ")));
+        }
+        if let Some(sentence) = self.letters.sentence() {
+            ui.label(RichText::new(sentence).weak());
+        }
+        ui.add_space(4.0);
+    }
+
+    fn show_present(&self, ui: &mut Ui) {
+        ui.add_space(4.0);
+        ui.label(RichText::new("Here").strong());
+        ScrollArea::vertical().id_salt("present").auto_shrink(false).show(ui, |ui| {
+            for name in &self.present {
+                ui.label(name);
+            }
+        });
+    }
+
+    fn show_transcript(&mut self, ui: &mut Ui) {
+        if let Some((_, text)) = self.transcript.show(ui) {
+            self.say(text);
+        }
+    }
+
+    fn show_draft(&mut self, ui: &mut Ui) {
+        ui.add_space(4.0);
+        let can_send = self.standing.is_up();
+        if self.draft.show(ui, can_send) {
+            self.send();
+        }
+        ui.add_space(4.0);
+    }
+}
+
+/// A field with its name before it.
+fn field(ui: &mut Ui, name: &str, text: &mut String, is_open: bool) {
+    let label = ui.label(name);
+    let edit = TextEdit::singleline(text).desired_width(110.0).char_limit(300);
+    ui.add_enabled(is_open, edit).labelled_by(label.id);
+}

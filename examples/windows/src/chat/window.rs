@@ -1,0 +1,247 @@
+//! What a chat's window knows, and what becomes of it.
+
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use shmipc_examples::chat::{self, ChatEvent};
+use shmipc_examples::printable;
+
+use super::draft::{self, Draft};
+use super::letters::Letters;
+use super::news::News;
+use super::session::Session;
+use super::transcript::Transcript;
+use crate::desktop::Page;
+use crate::inbox::Wake;
+use crate::standing::Standing;
+
+/// How long the program stays to take leave when its window is closed.
+const LEAVING: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Which side a window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// Creates the chat.
+    Server,
+    /// Connects to it.
+    Client,
+}
+
+impl Face {
+    fn off(self) -> Standing {
+        Standing::Off(match self {
+            Self::Server => "not created yet",
+            Self::Client => "not connected",
+        })
+    }
+}
+
+/// A chat's window.
+pub struct ChatWindow {
+    pub(super) face: Face,
+    pub(super) chat: String,
+    pub(super) name: String,
+    pub(super) standing: Standing,
+    pub(super) present: Vec<String>,
+    pub(super) transcript: Transcript,
+    pub(super) draft: Draft,
+    pub(super) letters: Letters,
+    /// Texts that came and whose letters nobody looked at yet.
+    pub(super) unread: Vec<String>,
+    session: Option<Session>,
+    leaving: Vec<JoinHandle<()>>,
+    /// The number of what is said next, and what is on its way.
+    next: u64,
+    on_its_way: Vec<(u64, String)>,
+    wake: Wake,
+}
+
+impl ChatWindow {
+    /// A window that is not connected.
+    #[must_use]
+    pub fn new(face: Face, chat: String, name: String, wake: Wake) -> Self {
+        Self {
+            face,
+            chat,
+            name,
+            standing: face.off(),
+            present: Vec::new(),
+            transcript: Transcript::default(),
+            draft: Draft::default(),
+            letters: Letters::default(),
+            unread: Vec::new(),
+            session: None,
+            leaving: Vec::new(),
+            next: 0,
+            on_its_way: Vec::new(),
+            wake,
+        }
+    }
+
+    /// *Create*, or *Connect*.
+    pub fn open(&mut self) {
+        let name = match chat::checked_name(&self.name) {
+            Ok(name) => name,
+            Err(error) => return self.set_standing(Standing::Failed(error.to_string())),
+        };
+        self.name.clone_from(&name);
+        match Session::open(self.face, self.chat.clone(), name, self.wake.clone()) {
+            Ok(session) => {
+                self.session = Some(session);
+                self.set_standing(Standing::Waiting("one moment".into()));
+            }
+            Err(error) => {
+                let why = format!("there is no room for a thread: {error}");
+                self.set_standing(Standing::Failed(why));
+            }
+        }
+    }
+
+    /// *Disconnect*, or *Stop*.
+    pub fn close(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.leaving.push(session.close());
+            self.leaving.retain(|thread| !thread.is_finished());
+        }
+        for (id, text) in std::mem::take(&mut self.on_its_way) {
+            self.transcript.not_said(id, "you left; it may have arrived", text);
+        }
+        self.present.clear();
+        self.set_standing(self.face.off());
+    }
+
+    /// Says what was written to everybody.
+    pub(super) fn send(&mut self) {
+        let text = self.draft.take();
+        self.say(text);
+    }
+
+    pub(super) fn say(&mut self, text: String) {
+        let lines = draft::lines(&text);
+        let Some(session) = self.session.as_ref().filter(|_| !lines.is_empty()) else { return };
+        let id = self.next;
+        self.next += 1;
+        session.say(id, draft::parts(&lines));
+        self.on_its_way.push((id, text));
+        self.show_said(&self.name.clone(), true, &lines);
+        self.transcript.sent(id);
+        self.transcript.to_bottom();
+    }
+
+    fn show_said(&mut self, from: &str, is_own: bool, lines: &[String]) {
+        let shown: Vec<String> = lines.iter().map(|line| printable(line)).collect();
+        let from = printable(from);
+        self.transcript.said(&from, is_own, &time_of_day(), &shown);
+        self.unread.extend(shown);
+        self.unread.push(from);
+    }
+
+    fn note(&mut self, text: &str) {
+        let text = printable(text);
+        self.transcript.note(format!("{text}  {}", time_of_day()));
+        self.unread.push(text);
+    }
+
+    /// What shows in the transcript too is that a link came up, went down, or cannot be had.
+    fn set_standing(&mut self, standing: Standing) {
+        if standing == self.standing {
+            return;
+        }
+        match &standing {
+            Standing::Up(text) => self.note(&text.clone()),
+            Standing::Lost(text) | Standing::Failed(text) => {
+                self.transcript.trouble(format!("{}  {}", printable(text), time_of_day()));
+            }
+            Standing::Off(_) if self.standing.is_up() => self.note("you left"),
+            Standing::Off(_) | Standing::Waiting(_) => {}
+        }
+        if !standing.is_up() {
+            self.present.clear();
+        }
+        if matches!(standing, Standing::Failed(_)) {
+            // Its thread has ended, or is about to.
+            self.session = None;
+        }
+        self.standing = standing;
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Standing(standing) => self.set_standing(standing),
+            News::Present(names) => {
+                self.present = names.iter().map(|name| printable(name)).collect();
+            }
+            News::Chat(event) => self.hear_chat(event),
+            News::Said { id } => {
+                self.on_its_way.retain(|(of, _)| *of != id);
+                self.transcript.arrived(id);
+            }
+            News::NotSaid { id, why } => {
+                if let Some(index) = self.on_its_way.iter().position(|(of, _)| *of == id) {
+                    let (_, text) = self.on_its_way.remove(index);
+                    self.transcript.not_said(id, &why, text);
+                }
+            }
+            News::Note(text) => self.note(&text),
+        }
+    }
+
+    fn hear_chat(&mut self, event: ChatEvent) {
+        match event {
+            ChatEvent::Said { from, lines } => self.show_said(&from, false, &lines),
+            ChatEvent::Joined { name } => {
+                self.note(&format!("{name} joined"));
+                self.present.push(printable(&name));
+            }
+            ChatEvent::Left { name, suddenly } => {
+                let how = if suddenly { "is gone without a goodbye" } else { "left" };
+                self.note(&format!("{name} {how}"));
+                let name = printable(&name);
+                self.present.retain(|present| *present != name);
+            }
+            ChatEvent::Missed { lines } => {
+                let text = format!("lines that were missed here: {lines}");
+                self.transcript.trouble(text);
+            }
+        }
+    }
+}
+
+impl Page for ChatWindow {
+    fn take_news(&mut self) {
+        let news = self.session.as_ref().map(Session::news).unwrap_or_default();
+        for news in news {
+            self.hear(news);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut eframe::egui::Ui) {
+        self.show(ui);
+    }
+
+    fn title(&self) -> String {
+        let side = match self.face {
+            Face::Server => "server",
+            Face::Client => "client",
+        };
+        format!("{} – {} – chat {side}", printable(&self.chat), self.standing.word())
+    }
+
+    fn leave(&mut self) {
+        // Who is not in has nobody to take leave of.
+        let is_in = self.standing.is_up();
+        self.close();
+        let started = Instant::now();
+        while is_in
+            && started.elapsed() < LEAVING
+            && self.leaving.iter().any(|thread| !thread.is_finished())
+        {
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+fn time_of_day() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S").to_string()
+}

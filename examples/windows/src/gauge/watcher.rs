@@ -1,0 +1,145 @@
+//! The window's link to the source: one thread that sees to it, and finds the source again.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use shmipc::{Client, ConnectError};
+
+use super::protocol::{Gauge, GaugeClient, Machine, Reading, Sample};
+use crate::inbox::{Inbox, Teller, Wake, inbox};
+use crate::standing::Standing;
+
+/// One try to connect.
+const TRY: Duration = Duration::from_millis(300);
+/// News that may wait for a window that shows nothing; then the source's queue fills, and what does
+/// not fit there is missed, and told.
+const MOST_WAITING: usize = 20_000;
+
+/// News for the window.
+#[derive(Debug)]
+pub(super) enum News {
+    Standing(Standing),
+    Machine(Machine),
+    Sample(Sample),
+    Missed(u64),
+}
+
+enum Order {
+    Close,
+    Gone { link: u64, why: String },
+}
+
+/// The window's hold on it.
+pub(super) struct Watcher {
+    orders: Sender<Order>,
+    inbox: Inbox<News>,
+    thread: JoinHandle<()>,
+}
+
+impl Watcher {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The system has no room for a thread.
+    pub(super) fn start(name: String, wake: Wake) -> std::io::Result<Self> {
+        let (teller, inbox) = inbox(MOST_WAITING, wake);
+        let (sender, orders) = channel();
+        let own_sender = sender.clone();
+        let run = move || watch(&name, &teller, &own_sender, &orders);
+        let thread = thread::Builder::new().name("watcher".into()).spawn(run)?;
+        Ok(Self { orders: sender, inbox, thread })
+    }
+
+    pub(super) fn news(&self) -> Vec<News> {
+        self.inbox.take()
+    }
+
+    /// Has it leave. Gives its thread, to be waited for.
+    pub(super) fn close(self) -> JoinHandle<()> {
+        drop(self.orders.send(Order::Close));
+        self.thread
+    }
+}
+
+fn watch(name: &str, teller: &Teller<News>, sender: &Sender<Order>, orders: &Receiver<Order>) {
+    let mut lost = None;
+    let mut said = None;
+    for link in 0.. {
+        if teller.is_over() {
+            return;
+        }
+        let client = match connect(name, teller, sender, link) {
+            Ok(client) => client,
+            Err(error @ (ConnectError::NoServer { .. } | ConnectError::NotAnswering { .. })) => {
+                let why = match error {
+                    ConnectError::NoServer { .. } => format!("nobody measures as {name:?}"),
+                    _ => format!("the source {name:?} does not answer"),
+                };
+                let standing = match &lost {
+                    None => Standing::Waiting(format!("{why} yet; waiting")),
+                    Some(why) => Standing::Lost(format!("{why}; waiting until it is back")),
+                };
+                if said.as_ref() != Some(&standing) {
+                    teller.tell(News::Standing(standing.clone()), 1);
+                    said = Some(standing);
+                }
+                continue;
+            }
+            Err(error) => {
+                return teller.tell(News::Standing(Standing::Failed(error.to_string())), 1);
+            }
+        };
+        said = None;
+        match stay(&client, teller, orders, link) {
+            Some(why) => lost = Some(why),
+            None => return,
+        }
+    }
+}
+
+fn connect(
+    name: &str,
+    teller: &Teller<News>,
+    sender: &Sender<Order>,
+    link: u64,
+) -> Result<Client<Gauge>, ConnectError> {
+    let (on_event, on_missed, on_departure) = (teller.clone(), teller.clone(), sender.clone());
+    Client::<Gauge>::builder(name)
+        .on_event(move |Reading::Taken { sample }| on_event.tell(News::Sample(sample), 1))
+        .on_missed(move |count| on_missed.tell(News::Missed(count), 1))
+        .on_departure(move |how| {
+            let why = format!("the source is gone ({how})");
+            drop(on_departure.send(Order::Gone { link, why }));
+        })
+        .connect_deadline(TRY)
+        .connect()
+}
+
+/// Why the link ended, if not by this side.
+fn stay(
+    client: &Client<Gauge>,
+    teller: &Teller<News>,
+    orders: &Receiver<Order>,
+    link: u64,
+) -> Option<String> {
+    // Without an answer it is gone, or about to be; that is told below.
+    if let Ok(machine) = client.describe() {
+        teller.tell(News::Machine(machine), 1);
+    }
+    let text = format!("connected to process {}", client.server_pid());
+    teller.tell(News::Standing(Standing::Up(text)), 1);
+    loop {
+        match orders.recv() {
+            Ok(Order::Gone { link: of, why }) if of == link => {
+                teller.tell(News::Standing(Standing::Lost(why.clone())), 1);
+                return Some(why);
+            }
+            Ok(Order::Gone { .. }) => {}
+            Ok(Order::Close) | Err(_) => {
+                client.close();
+                return None;
+            }
+        }
+    }
+}
