@@ -118,7 +118,10 @@ mod tests {
     fn counting() -> (Arc<AtomicUsize>, Wake) {
         let count = Arc::<AtomicUsize>::default();
         let counted = count.clone();
-        (count, Arc::new(move || drop(counted.fetch_add(1, Ordering::Relaxed))))
+        let wake = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        };
+        (count, Arc::new(wake))
     }
 
     #[test]

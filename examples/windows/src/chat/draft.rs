@@ -78,6 +78,7 @@ impl Draft {
     }
 
     fn put_long_pastes_beside(&mut self, ui: &Ui) {
+        let before = self.beside.len();
         ui.input_mut(|input| {
             input.events.retain_mut(|event| match event {
                 Event::Paste(text) if text.len() > LONGEST_PASTE => {
@@ -87,6 +88,10 @@ impl Draft {
                 _ => true,
             });
         });
+        if self.beside.len() > before {
+            // It is shown above what is drawn already.
+            ui.ctx().request_repaint();
+        }
     }
 
     fn is_empty(&self) -> bool {

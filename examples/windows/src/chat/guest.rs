@@ -117,7 +117,8 @@ fn take_part(
     while let Ok(order) = orders.recv() {
         match order {
             Order::Say { id, parts } => {
-                if !words.as_ref().is_some_and(|words| words.send((id, parts)).is_ok()) {
+                let taken = words.as_ref().is_some_and(|words| words.send((id, parts)).is_ok());
+                if !taken {
                     tell(teller, News::NotSaid { id, why: "there is no room for a thread".into() });
                 }
             }

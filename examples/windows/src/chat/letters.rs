@@ -35,8 +35,8 @@ impl Letters {
         let scripts: Vec<&str> = self.missing.iter().copied().collect();
         let scripts = scripts.join(", ").replace('_', " ");
         Some(format!(
-            "No font on this system shows: {scripts}. Install one (Debian has fonts-noto-core, \
-             fonts-noto-cjk, fonts-noto-color-emoji) and start this window again."
+            "No font on this system shows: {scripts}. Install one (Debian has fonts-noto-core and \
+             fonts-noto-cjk) and start this window again."
         ))
     }
 }

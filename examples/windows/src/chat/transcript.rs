@@ -16,13 +16,6 @@ const SAME_SPEAKER: Duration = Duration::from_secs(60);
 /// How long one frame may measure rows that are not seen.
 const MEASURING: Duration = Duration::from_millis(4);
 
-/// What became of something that was said here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
-    OnItsWay,
-    NotSaid { why: String, text: String },
-}
-
 /// What was said and happened.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
@@ -31,8 +24,8 @@ pub(super) struct Transcript {
     gone: u64,
     bytes: usize,
     speaker: Option<(String, Instant)>,
-    /// Of what did not arrive, or not yet.
-    fates: BTreeMap<u64, Fate>,
+    /// What was said here and did not arrive.
+    not_said: BTreeMap<u64, String>,
     place: Place,
 }
 
@@ -66,15 +59,9 @@ impl Transcript {
         }
     }
 
-    /// Something said here is on its way.
+    /// What was said last has this number, and nobody knows yet what becomes of it.
     pub(super) fn sent(&mut self, id: u64) {
-        self.fates.insert(id, Fate::OnItsWay);
         self.push(Kind::Fate(id), String::new());
-    }
-
-    /// Something said here arrived.
-    pub(super) fn arrived(&mut self, id: u64) {
-        self.fates.remove(&id);
     }
 
     /// Something said here did not arrive.
@@ -83,7 +70,7 @@ impl Transcript {
         if let Some(row) = self.rows.iter_mut().rev().find(|row| row.kind == Kind::Fate(id)) {
             row.text = shown;
             row.measured_at = None;
-            self.fates.insert(id, Fate::NotSaid { why: why.to_owned(), text });
+            self.not_said.insert(id, text);
         }
         self.speaker = None;
     }
@@ -108,13 +95,13 @@ impl Transcript {
             self.bytes -= row.text.len();
             self.gone += 1;
             if let Kind::Fate(id) = row.kind {
-                self.fates.remove(&id);
+                self.not_said.remove(&id);
             }
         }
     }
 
     /// Scrolls to the newest.
-    pub(super) fn to_bottom(&mut self) {
+    pub(super) fn scroll_to_bottom(&mut self) {
         self.place = Place::Bottom;
     }
 
@@ -222,7 +209,7 @@ impl Transcript {
                 ui.scope_builder(builder, |ui| {
                     ui.add(Label::new(row.job(ui, width)).selectable(true));
                     if let Kind::Fate(id) = row.kind
-                        && let Some(Fate::NotSaid { text, .. }) = self.fates.get(&id)
+                        && let Some(text) = self.not_said.get(&id)
                         && ui.small_button("Send again").clicked()
                     {
                         again = Some((id, text.clone()));
@@ -232,17 +219,13 @@ impl Transcript {
             top += row.height;
         }
         if let Some((id, _)) = &again {
-            self.fates.remove(id);
-            self.clear_fate(*id);
+            self.not_said.remove(id);
+            if let Some(row) = self.rows.iter_mut().find(|row| row.kind == Kind::Fate(*id)) {
+                row.text = "sent again below".into();
+                row.measured_at = None;
+            }
         }
         again
-    }
-
-    fn clear_fate(&mut self, id: u64) {
-        if let Some(row) = self.rows.iter_mut().rev().find(|row| row.kind == Kind::Fate(id)) {
-            row.text.clear();
-            row.measured_at = None;
-        }
     }
 }
 

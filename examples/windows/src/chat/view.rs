@@ -62,7 +62,7 @@ impl ChatWindow {
                 ui.ctx().copy_text(self.transcript.text());
             }
             if !self.transcript.is_at_bottom() && ui.button("Newest").clicked() {
-                self.transcript.to_bottom();
+                self.transcript.scroll_to_bottom();
             }
         });
         ui.horizontal_wrapped(|ui| self.standing.show(ui));

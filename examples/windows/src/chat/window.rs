@@ -126,7 +126,7 @@ impl ChatWindow {
         self.on_its_way.push((id, text));
         self.show_said(&self.name.clone(), true, &lines);
         self.transcript.sent(id);
-        self.transcript.to_bottom();
+        self.transcript.scroll_to_bottom();
     }
 
     fn show_said(&mut self, from: &str, is_own: bool, lines: &[String]) {
@@ -175,7 +175,6 @@ impl ChatWindow {
             News::Chat(event) => self.hear_chat(event),
             News::Said { id } => {
                 self.on_its_way.retain(|(of, _)| *of != id);
-                self.transcript.arrived(id);
             }
             News::NotSaid { id, why } => {
                 if let Some(index) = self.on_its_way.iter().position(|(of, _)| *of == id) {
