@@ -6,9 +6,10 @@ mod common;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use common::display::{Display, Window};
-use common::terminal::{Program, wait_until};
+use common::terminal::{Program, run, wait_until};
 use common::window;
 use eframe::egui::Rect;
 use egui_kittest::kittest::Queryable as _;
@@ -197,10 +198,39 @@ fn a_window_closed_in_the_middle_of_a_call_leaves_in_order() {
         assert!(status.success(), "{status}: {said}");
     }
     server.signal(Signal::SIGCONT);
+    // Once it tells who comes that nobody else is here it has noticed all of them.
+    wait_until("everybody is gone", || {
+        let dave = run(terminal_chat(), &["join", &chat, "--name", "dave"]);
+        dave.stdout.contains("here: server; end")
+    });
     let output = server.finish();
     for line in ["* ann left", "* bob left", "* carol is gone without a goodbye"] {
         assert!(output.stdout.contains(line), "{line}: {output:?}");
     }
+}
+
+/// A window that nobody sees takes what comes all the same.
+#[test]
+fn a_hidden_window_keeps_nobody_waiting() {
+    const LAST: u64 = 30_000;
+    let display = Display::start();
+    let chat = unique_name("desktop-hidden");
+    let mut server = Program::start(terminal_chat(), &["serve", &chat]);
+    let ann = display.start_window(CLIENT, &[&chat, "--name", "ann", "--connect"]);
+    ann.wait_for_title("connected");
+    server.expect_line("* ann joined");
+    ann.hide();
+    let mut bob = Program::start(terminal_chat(), &["join", &chat, "--name", "bob"]);
+    bob.expect_line("* joined as bob; here: server, ann; end with Ctrl-D or Ctrl-C");
+    let numbers: Vec<String> = (0..LAST).map(|number| number.to_string()).collect();
+    bob.type_line(&numbers.join("\n"));
+    assert!(bob.finish().status.success());
+    server.expect_line("* bob left");
+    ann.unhide();
+    wait_for_text(&display, &ann, Face::Client, "bob left");
+    let text = copied(&display, &ann, Face::Client);
+    let told = text.lines().filter_map(|line| line.parse::<u64>().ok());
+    assert!(told.eq(0..LAST), "{} lines", text.lines().count());
 }
 
 #[test]
@@ -215,9 +245,15 @@ fn who_loses_the_display_is_gone_for_the_others() {
     let (status, said) = ann.finish();
     assert!(!status.success(), "{status}: {said}");
     server.expect_line("* ann is gone without a goodbye");
-    let refused = Program::start(CLIENT, &[&chat]).finish();
+    let refused = Command::new(CLIENT)
+        .arg(&chat)
+        .env("DISPLAY", ":59999")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .expect("the program starts");
     assert!(!refused.status.success());
-    assert!(refused.stderr.contains("is there a display?"), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("is there a display?"), "{said}");
 }
 
 #[test]
@@ -232,7 +268,7 @@ fn live_data_is_plotted_while_its_source_lives() {
     let second = display.start_window(LIVE, &["watch", &name]);
     second.move_to(600, 0);
     second.wait_for_title("connected");
-    std::thread::sleep(std::time::Duration::from_secs(11));
+    std::thread::sleep(Duration::from_secs(3));
     display.picture("live-data", "1160x480+0+0");
     source.kill();
     watch.wait_for_title("gone");
@@ -243,6 +279,89 @@ fn live_data_is_plotted_while_its_source_lives() {
     let output = source.finish();
     assert!(output.status.success(), "{output:?}");
     watch.wait_for_title("gone");
+}
+
+/// Prints what an idle window costs, and how long frames take while 10,000 lines come in.
+#[test]
+#[ignore = "it measures: run it alone, built with --release"]
+fn measures() {
+    let display = Display::start();
+    let chat = unique_name("desktop-measures");
+    let waiting = display.start_window(CLIENT, &[&chat, "--name", "early", "--connect"]);
+    waiting.wait_for_title("waiting");
+    println!("a client that waits for its server: {}", cost(&waiting));
+    let mut server = display.start_window(SERVER, &[&chat, "--create", "--frame-times"]);
+    let mut ann =
+        display.start_window(CLIENT, &[&chat, "--name", "ann", "--connect", "--frame-times"]);
+    ann.wait_for_title("connected");
+    waiting.wait_for_title("connected");
+    println!("a client, connected and idle: {}", cost(&ann));
+    println!("its server, idle: {}", cost(&server));
+    let mut bob = Program::start(terminal_chat(), &["join", &chat, "--name", "bob"]);
+    let lines: Vec<String> =
+        (0..10_000).map(|number| format!("This is line {number} of many.")).collect();
+    bob.type_line(&lines.join("\n"));
+    assert!(bob.finish().status.success());
+    wait_for_text(&display, &ann, Face::Client, "bob left");
+    for window in [&mut ann, &mut server] {
+        window.close();
+        println!("{}", window.finish().1);
+    }
+    let name = unique_name("desktop-measures");
+    let source = Program::start(LIVE, &["serve", &name]);
+    let mut watch = display.start_window(LIVE, &["watch", &name, "--frame-times"]);
+    watch.wait_for_title("connected");
+    println!("a window that plots live data: {}", cost(&watch));
+    drop(source);
+    watch.close();
+    println!("{}", watch.finish().1);
+}
+
+/// Processor time in 20 seconds.
+fn cost(window: &Window<'_>) -> String {
+    const SECONDS: u64 = 20;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = window.processor_time();
+    std::thread::sleep(Duration::from_secs(SECONDS));
+    let ms = (window.processor_time() - before).as_secs_f64() * 1e3;
+    format!(
+        "{ms:.0} ms of processor time in {SECONDS} s, {:.2} % of one processor",
+        ms / 10.0 / SECONDS as f64
+    )
+}
+
+/// Pictures for the guide, with names that people would choose.
+#[test]
+#[ignore = "it serves chats called room and live-data: run it alone"]
+fn pictures() {
+    let display = Display::start();
+    let server = display.start_window(SERVER, &["room", "--create", "--name", "Mia"]);
+    server.wait_for_title("connected");
+    let ann = display.start_window(CLIENT, &["room", "--name", "Ann", "--connect"]);
+    ann.move_to(580, 0);
+    ann.wait_for_title("connected");
+    let mut bob = Program::start(terminal_chat(), &["join", "room", "--name", "Bob"]);
+    bob.expect_line("* joined as Bob; here: Mia, Ann; end with Ctrl-D or Ctrl-C");
+    say(&ann, Face::Client, "Hello Mia, can you read this?");
+    say(&server, Face::Server, "Hello Ann. Yes, at once.");
+    bob.type_line("Hello from a terminal.");
+    wait_for_text(&display, &server, Face::Server, "terminal.");
+    paste(
+        &display,
+        &ann,
+        Face::Client,
+        "你好, こんにちは, 안녕하세요\nمرحبا, שלום, नमस्ते, สวัสดี".as_bytes(),
+    );
+    wait_for_text(&display, &server, Face::Server, "你好");
+    wait_for_text(&display, &ann, Face::Client, "你好");
+    display.picture("two-windows", "1140x480+0+0");
+    drop((server, ann, bob));
+    let source = Program::start(LIVE, &["serve"]);
+    let watch = display.start_window(LIVE, &["watch"]);
+    watch.wait_for_title("connected");
+    std::thread::sleep(Duration::from_secs(12));
+    display.picture("live-data-window", "560x480+0+0");
+    drop((source, watch));
 }
 
 /// The places that are clicked are the places of the real thing.

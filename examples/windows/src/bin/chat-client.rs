@@ -20,12 +20,14 @@ struct Arguments {
     /// Connect at once, as the button does.
     #[arg(long)]
     connect: bool,
+    #[command(flatten)]
+    options: desktop::Options,
 }
 
 fn main() -> ExitCode {
-    let Arguments { chat, name, connect } = Arguments::parse();
+    let Arguments { chat, name, connect, options } = Arguments::parse();
     let name = name.unwrap_or_else(|| format!("guest-{}", std::process::id()));
-    let ran = desktop::run("chat-client", move |wake| {
+    let ran = desktop::run("chat-client", options, move |wake| {
         let mut window = ChatWindow::new(Face::Client, chat, name, wake);
         if connect {
             window.open();

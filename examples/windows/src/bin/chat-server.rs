@@ -20,11 +20,13 @@ struct Arguments {
     /// Create it at once, as the button does.
     #[arg(long)]
     create: bool,
+    #[command(flatten)]
+    options: desktop::Options,
 }
 
 fn main() -> ExitCode {
-    let Arguments { chat, name, create } = Arguments::parse();
-    let ran = desktop::run("chat-server", move |wake| {
+    let Arguments { chat, name, create, options } = Arguments::parse();
+    let ran = desktop::run("chat-server", options, move |wake| {
         let mut window = ChatWindow::new(Face::Server, chat, name, wake);
         if create {
             window.open();

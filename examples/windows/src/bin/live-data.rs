@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use shmipc_examples::finish;
-use shmipc_windows::desktop;
+use shmipc_windows::desktop::{self, Options};
 use shmipc_windows::gauge::{self, GaugeWindow};
 
 /// This machine's load, measured a thousand times a second by one process and plotted by others.
@@ -32,6 +32,8 @@ enum Side {
         /// The source's name.
         #[arg(default_value = "live-data")]
         name: String,
+        #[command(flatten)]
+        options: desktop::Options,
     },
 }
 
@@ -41,11 +43,13 @@ const FRAME: Duration = Duration::from_millis(33);
 fn main() -> ExitCode {
     let result = match Arguments::parse().side {
         Side::Serve { name, rate } => gauge::serve(&name, rate),
-        Side::Watch { name } => desktop::run_at("live-data", FRAME, move |wake| {
-            let mut window = GaugeWindow::new(name, wake);
-            window.watch();
-            window
-        }),
+        Side::Watch { name, options } => {
+            desktop::run("live-data", Options { pause: FRAME, ..options }, move |wake| {
+                let mut window = GaugeWindow::new(name, wake);
+                window.watch();
+                window
+            })
+        }
     };
     finish("live-data", result)
 }

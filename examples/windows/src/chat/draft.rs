@@ -19,6 +19,7 @@ pub(super) struct Draft {
     typed: String,
     /// Long texts that were pasted.
     beside: Vec<String>,
+    wants_focus: bool,
 }
 
 impl Draft {
@@ -54,7 +55,7 @@ impl Draft {
             .hint_text("Enter sends, Shift-Enter breaks the line")
             .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
         let response: Response = ui.add(edit).labelled_by(label.id);
-        if enter {
+        if enter || std::mem::take(&mut self.wants_focus) {
             response.request_focus();
         }
         enter
@@ -92,6 +93,11 @@ impl Draft {
             // It is shown above what is drawn already.
             ui.ctx().request_repaint();
         }
+    }
+
+    /// Who is connected wants to write.
+    pub(super) fn focus(&mut self) {
+        self.wants_focus = true;
     }
 
     fn is_empty(&self) -> bool {

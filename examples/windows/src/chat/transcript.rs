@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Label, Pos2, Rect, ScrollArea, Ui, UiBuilder, Vec2};
+use eframe::egui::style::ScrollAnimation;
+use eframe::egui::{Align, Label, Pos2, Rect, ScrollArea, Ui, UiBuilder, Vec2};
 
 use super::rows::{Kind, Row, pieces};
 
@@ -27,6 +28,9 @@ pub(super) struct Transcript {
     /// What was said here and did not arrive.
     not_said: BTreeMap<u64, String>,
     place: Place,
+    /// Where that was in the last frame, in points.
+    offset: f32,
+    wants_bottom: bool,
 }
 
 /// Where it is scrolled to.
@@ -102,7 +106,7 @@ impl Transcript {
 
     /// Scrolls to the newest.
     pub(super) fn scroll_to_bottom(&mut self) {
-        self.place = Place::Bottom;
+        self.wants_bottom = !self.is_at_bottom();
     }
 
     /// Is the newest seen?
@@ -133,24 +137,28 @@ impl Transcript {
         let width = ui.available_width() - ui.spacing().scroll.allocated_width();
         self.measure(ui, width.max(1.0));
         let mut area = ScrollArea::vertical().id_salt("transcript").auto_shrink(false);
-        area = match self.place {
-            Place::Bottom => {
-                let bottom = (self.height() - ui.available_height()).max(0.0);
-                area.vertical_scroll_offset(bottom).stick_to_bottom(true)
-            }
+        area = area.stick_to_bottom(true);
+        if let Place::Row { number, hidden } = self.place {
             // What came, went, or was measured above it does not move what is seen.
-            Place::Row { number, hidden } => {
-                area.vertical_scroll_offset(self.top_of(number) + hidden)
+            let offset = self.top_of(number) + hidden;
+            if (offset - self.offset).abs() > 0.5 {
+                area = area.vertical_scroll_offset(offset);
             }
-        };
+        }
         let mut again = None;
         let output = area.show_viewport(ui, |ui, viewport| {
             let size = Vec2::new(width.max(1.0), self.height());
             let origin = ui.min_rect().min;
             ui.allocate_rect(Rect::from_min_size(origin, size), eframe::egui::Sense::hover());
             again = self.show_rows(ui, origin, size.x, viewport);
+            if std::mem::take(&mut self.wants_bottom) {
+                let end = Rect::from_min_size(origin + Vec2::new(0.0, size.y), Vec2::ZERO);
+                ui.scroll_to_rect_animation(end, Some(Align::BOTTOM), ScrollAnimation::none());
+                ui.ctx().request_repaint();
+            }
         });
         let offset = output.state.clamped_offset().y;
+        self.offset = offset;
         let bottom = output.content_size.y - output.inner_rect.height();
         self.place = if offset >= bottom - 2.0 { Place::Bottom } else { self.row_at(offset) };
         again

@@ -149,7 +149,10 @@ impl ChatWindow {
             return;
         }
         match &standing {
-            Standing::Up(text) => self.note(&text.clone()),
+            Standing::Up(text) => {
+                self.note(&text.clone());
+                self.draft.focus();
+            }
             Standing::Lost(text) | Standing::Failed(text) => {
                 self.transcript.trouble(format!("{}  {}", printable(text), time_of_day()));
             }

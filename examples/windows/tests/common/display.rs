@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,16 +29,19 @@ pub struct Display {
 
 impl Display {
     pub fn start() -> Self {
-        let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1400x1000x24", "-nolisten", "tcp"])
-            .stdout(Stdio::piped())
+        // Numbers that it chooses itself are taken twice when several start at once.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let started = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!(":{}", 1000 + std::process::id() % 500 * 100 + started);
+        // Without `-noreset` it begins anew, and refuses whoever comes then, when nobody is left.
+        let server = Command::new("Xvfb")
+            .args([&name, "-screen", "0", "1400x1000x24", "-nolisten", "tcp", "-noreset"])
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("Xvfb is installed");
-        let mut number = String::new();
-        let stdout = server.stdout.take().expect("it was piped");
-        BufReader::new(stdout).read_line(&mut number).expect("it says its number");
-        Self { server: RefCell::new(server), name: format!(":{}", number.trim()) }
+        wait_until("the display is there", || x11rb::connect(Some(&name)).is_ok());
+        Self { server: RefCell::new(server), name }
     }
 
     /// The display is lost.
@@ -45,6 +49,11 @@ impl Display {
         let mut server = self.server.borrow_mut();
         server.kill().expect("it runs");
         server.wait().expect("it was started here");
+        // What it had no time for.
+        let number = self.name.trim_start_matches(':');
+        for left in [format!("/tmp/.X{number}-lock"), format!("/tmp/.X11-unix/X{number}")] {
+            fs::remove_file(left).ok();
+        }
     }
 
     fn command(&self, program: &str) -> Command {
@@ -75,6 +84,9 @@ impl Display {
         let mut window = Window { display: self, child, id: String::new() };
         let pid = window.child.id().to_string();
         wait_until("the window is there", || {
+            if let Some(status) = window.child.try_wait().expect("it can be asked") {
+                panic!("it has ended with {status}: {}", window.finish().1);
+            }
             let found = self.output("xdotool", &["search", "--onlyvisible", "--pid", &pid]);
             let found = String::from_utf8_lossy(&found.stdout).into_owned();
             window.id = found.lines().next().unwrap_or_default().to_owned();
@@ -122,8 +134,9 @@ impl Display {
 
 impl Drop for Display {
     fn drop(&mut self) {
+        // It clears its number away.
         let server = self.server.get_mut();
-        drop(server.kill());
+        kill(Pid::from_raw(server.id() as i32), Signal::SIGTERM).ok();
         drop(server.wait());
     }
 }
@@ -155,12 +168,20 @@ impl Window<'_> {
         thread::sleep(LOOK * 10);
     }
 
+    pub fn hide(&self) {
+        self.display.xdotool(&["windowunmap", "--sync", &self.id]);
+    }
+
+    pub fn unhide(&self) {
+        self.display.xdotool(&["windowmap", "--sync", &self.id]);
+    }
+
     /// Clicks where this was found in the same window drawn without a display.
     pub fn click(&self, place: Rect) {
         let Pos2 { x, y } = place.center();
         let (x, y) = (x.to_string(), y.to_string());
         self.display.xdotool(&["windowfocus", "--sync", &self.id]);
-        self.display.xdotool(&["mousemove", "--sync", "--window", &self.id, &x, &y]);
+        self.display.xdotool(&["mousemove", "--window", &self.id, &x, &y]);
         thread::sleep(LOOK);
         self.display.xdotool(&["click", "1"]);
         thread::sleep(LOOK);
@@ -191,6 +212,15 @@ impl Window<'_> {
 
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("the program runs");
+    }
+
+    /// What its process has used so far.
+    pub fn processor_time(&self) -> Duration {
+        let stat = procfs::process::Process::new(self.child.id() as i32).and_then(|it| it.stat());
+        let stat = stat.expect("it runs");
+        Duration::from_secs_f64(
+            (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
+        )
     }
 
     /// Waits for the program's end. Gives what it said on standard error.
