@@ -324,11 +324,14 @@ fn ten_thousand_lines_come_whole_and_in_order() {
     let mut bob = window(Face::Client, &chat, "bob");
     bob.get_by_label("Connect").click();
     wait_to_see(&mut [&mut bob, &mut server], 0, "connected to process");
-    for number in 0..10_000 {
-        type_line(&mut ann, &format!("line {number}."));
-        if number % 100 == 0 {
-            bob.step();
-            server.step();
+    let lines: Vec<String> = (0..10_000).map(|number| format!("line {number}.")).collect();
+    for some in lines.chunks(50) {
+        ann.get_by_label("Message").focus();
+        ann.step();
+        ann.event(egui::Event::Paste(some.join("\n")));
+        ann.key_press(egui::Key::Enter);
+        for page in [&mut ann, &mut bob, &mut server] {
+            page.step();
         }
     }
     settle(&mut [&mut bob, &mut ann, &mut server], |pages| {

@@ -24,7 +24,7 @@ pub(crate) enum News {
 }
 
 /// Bytes that may wait for the window.
-pub(crate) const MOST_WAITING: usize = 8 << 20;
+pub(crate) const MOST_WAITING: usize = 2 << 20;
 /// What news weigh beside their text.
 const BESIDES: usize = 64;
 

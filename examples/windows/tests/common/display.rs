@@ -71,8 +71,8 @@ impl Display {
         assert!(output.status.success(), "xdotool {arguments:?}: {output:?}");
     }
 
-    /// Starts a program with a window, and waits for it to be there.
-    pub fn start_window(&self, program: &str, arguments: &[&str]) -> Window<'_> {
+    /// Starts a program with a window, and waits for it to be there, with this in its title.
+    pub fn start_window(&self, program: &str, arguments: &[&str], title: &str) -> Window<'_> {
         let child = self
             .command(program)
             .args(arguments)
@@ -90,7 +90,7 @@ impl Display {
             let found = self.output("xdotool", &["search", "--onlyvisible", "--pid", &pid]);
             let found = String::from_utf8_lossy(&found.stdout).into_owned();
             window.id = found.lines().next().unwrap_or_default().to_owned();
-            !window.id.is_empty() && window.title().contains(" – ")
+            !window.id.is_empty() && window.title().contains(title)
         });
         window
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "a helper fails its test that way")]
 
 pub mod display;
+pub mod person;
 /// Programs at a terminal: what the other examples' tests have in common.
 #[path = "../../../tests/common/mod.rs"]
 pub mod terminal;
