@@ -75,7 +75,8 @@ pub enum JoinError {
 /// Why a name cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error(
-    "a name has 1 to {longest} letters, digits, spaces and - _ . ' and begins with a letter or a digit"
+    "a name has 1 to {longest} letters, digits, spaces and - _ . ' and begins with a letter or a \
+     digit"
 )]
 pub struct BadName {
     /// Most characters in a name.

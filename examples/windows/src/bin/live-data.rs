@@ -24,7 +24,8 @@ enum Side {
         #[arg(default_value = "live-data")]
         name: String,
         /// Samples in a second.
-        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
+        #[arg(long, default_value_t = 1000)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=5000))]
         rate: u32,
     },
     /// Show it in a window; waits for the source.

@@ -1,4 +1,4 @@
-//! The client's side: waits for the server, is in the chat, and waits again when the server is gone.
+//! The client's side: waits for the server, is in the chat, and waits again when it is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
