@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,13 @@ use super::news::{News, Order, say_parts, tell, tell_chat};
 use crate::inbox::Teller;
 use crate::standing::Standing;
 
-/// One try to connect: so long after *Disconnect* its thread may still be there.
-const TRY: Duration = Duration::from_millis(300);
+/// One try to connect. The library looks often while it waits, for it wants to be quick; a window
+/// that may wait for hours tries for a moment, and pauses.
+const TRY: Duration = Duration::from_millis(100);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(400);
 /// So long after a link broke the server may still know this window by its name.
 const OLD_SELF: Duration = Duration::from_secs(5);
-/// Pause between two tries with a name that is taken.
-const PAUSE: Duration = Duration::from_millis(100);
 
 type Words = (u64, Vec<Vec<String>>);
 
@@ -60,12 +61,14 @@ fn wait(
     if let Some(Lost { why, .. }) = lost {
         tell(teller, News::Standing(Standing::Lost(format!("{why}; waiting until it is back"))));
     }
-    while !teller.is_over() && !is_called_off(teller, orders) {
+    while !teller.is_over() {
         let why = match chat::join(chat, name, events(), TRY) {
             Ok(joined) => return Some(joined),
             Err(NotIn::Yet(why)) => why,
             Err(NotIn::Name(_)) if lost.is_some_and(|lost| lost.since.elapsed() < OLD_SELF) => {
-                thread::sleep(PAUSE);
+                if is_called_off(teller, orders) {
+                    return None;
+                }
                 continue;
             }
             Err(NotIn::Name(error)) => {
@@ -82,22 +85,26 @@ fn wait(
             tell(teller, News::Standing(Standing::Waiting(format!("{why} yet; waiting"))));
             said = Some(why);
         }
+        if is_called_off(teller, orders) {
+            return None;
+        }
     }
     None
 }
 
-/// Takes orders that nobody can follow now.
+/// Pauses between two tries, and takes orders that nobody can follow now.
 fn is_called_off(teller: &Teller<News>, orders: &Receiver<Order>) -> bool {
-    while let Ok(order) = orders.try_recv() {
-        match order {
-            Order::Close => return true,
-            Order::Say { id, .. } => {
+    let ends = Instant::now() + PAUSE;
+    loop {
+        match orders.recv_timeout(ends.saturating_duration_since(Instant::now())) {
+            Ok(Order::Say { id, .. }) => {
                 tell(teller, News::NotSaid { id, why: "nobody serves the chat".into() });
             }
-            Order::Gone { .. } | Order::Ended(_) => {}
+            Ok(Order::Gone { .. } | Order::Ended(_)) => {}
+            Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return true,
+            Err(RecvTimeoutError::Timeout) => return false,
         }
     }
-    false
 }
 
 /// Why the link ended, if not by this side.

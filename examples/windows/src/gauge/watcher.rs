@@ -1,6 +1,6 @@
 //! The window's link to the source: one thread that sees to it, and finds the source again.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use super::protocol::{Gauge, GaugeClient, Machine, Reading, Sample};
 use crate::inbox::{Inbox, Teller, Wake, inbox};
 use crate::standing::Standing;
 
-/// One try to connect.
-const TRY: Duration = Duration::from_millis(300);
+/// One try to connect, and the pause between two: as the chat's windows do it.
+const TRY: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(400);
 /// News that may wait for a window that shows nothing; then the source's queue fills, and what does
 /// not fit there is missed, and told.
 const MOST_WAITING: usize = 20_000;
@@ -83,6 +84,11 @@ fn watch(name: &str, teller: &Teller<News>, sender: &Sender<Order>, orders: &Rec
                 if said.as_ref() != Some(&standing) {
                     teller.tell(News::Standing(standing.clone()), 1);
                     said = Some(standing);
+                }
+                // Only an order to leave can come now, or a late word of an earlier link.
+                match orders.recv_timeout(PAUSE) {
+                    Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(Order::Gone { .. }) | Err(RecvTimeoutError::Timeout) => {}
                 }
                 continue;
             }
