@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use shmipc::{CallError, Caller, Client, ConnectError, SendError};
+use shmipc::{CallError, Caller, Client, ConnectError, Outcome, SendError};
 
 use super::{Chat, ChatClient, ChatEventHandler, JoinError, PAUSE, SayError, words};
 
@@ -58,13 +58,15 @@ pub fn join(
     }
 }
 
-/// Lines that were not passed on.
+/// Lines that were not passed on, or perhaps not.
 #[derive(Debug)]
 pub struct NotSaid {
     /// They, as they were given.
     pub lines: Vec<String>,
-    /// In words for people. `None`: it was called off.
+    /// In words for people. `None`: it was called off, and certainly not said.
     pub why: Option<String>,
+    /// Nobody knows whether they were passed on.
+    pub may_have_arrived: bool,
 }
 
 /// Says lines, at the pace of those who read them. `is_over` is asked between two tries.
@@ -77,7 +79,7 @@ pub fn say(
     is_over: impl Fn() -> bool,
 ) -> Result<(), NotSaid> {
     let message = Chat::Say { lines };
-    let mut why = None;
+    let (mut why, mut may_have_arrived) = (None, false);
     while !is_over() {
         match chat.request::<Result<(), SayError>>(&message) {
             Ok(Ok(())) => return Ok(()),
@@ -86,10 +88,13 @@ pub fn say(
                 continue;
             }
             Ok(Err(SayError::NotJoined)) => why = Some("the server does not know you".into()),
-            Err(error) => why = Some(words::not_answered(&error)),
+            Err(error) => {
+                may_have_arrived = error.outcome() != Outcome::NotStarted;
+                why = Some(words::not_answered(&error));
+            }
         }
         break;
     }
     let lines = if let Chat::Say { lines } = message { lines } else { Vec::new() };
-    Err(NotSaid { lines, why })
+    Err(NotSaid { lines, why, may_have_arrived })
 }

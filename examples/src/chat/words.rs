@@ -57,7 +57,7 @@ pub fn not_answered(error: &CallError) -> String {
             format!("too long: at most {} bytes go at a time", grouped(*maximum as u64))
         }
         CallError::NotSent(SendError::Closed) => "you have left".into(),
-        CallError::Deadline { .. } => "the server does not answer; it may still arrive".into(),
+        CallError::Deadline { .. } => "the server does not answer".into(),
         CallError::PeerGone { .. } | CallError::NotSent(SendError::PeerGone { .. }) => {
             "the server is gone".into()
         }

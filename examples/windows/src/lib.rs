@@ -9,3 +9,4 @@ pub mod desktop;
 pub mod gauge;
 pub mod inbox;
 pub mod standing;
+pub mod text;

@@ -1,5 +1,6 @@
 //! How a window's link stands, in words and colour.
 
+use crate::text::shown;
 use eframe::egui::{Color32, Response, RichText, Sense, Ui, Vec2};
 
 /// How things stand. The text says it to people.
@@ -24,6 +25,18 @@ impl Standing {
         match self {
             Self::Off(text) => text,
             Self::Failed(text) | Self::Waiting(text) | Self::Lost(text) | Self::Up(text) => text,
+        }
+    }
+
+    /// The same with its text as a window may show it: it may have a peer's words in it.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        match self {
+            Self::Off(text) => Self::Off(text),
+            Self::Failed(text) => Self::Failed(shown(&text)),
+            Self::Waiting(text) => Self::Waiting(shown(&text)),
+            Self::Lost(text) => Self::Lost(shown(&text)),
+            Self::Up(text) => Self::Up(shown(&text)),
         }
     }
 

@@ -109,13 +109,12 @@ fn wait_and_join(server: &str, name: &str, sender: &Sender, patience: Duration) 
 /// Says lines. Those that could not be sent or handled are told, and the chat goes on; the server's
 /// end comes as a happening of its own, with the reason.
 fn say(chat: &Client<Chat>, lines: Vec<String>) {
-    let Err(NotSaid { lines, why: Some(why) }) = chat::say(chat, lines, screen::is_interrupted)
-    else {
-        return;
-    };
+    let said = chat::say(chat, lines, screen::is_interrupted);
+    let Err(NotSaid { lines, why: Some(why), may_have_arrived }) = said else { return };
+    let how = if may_have_arrived { "perhaps not sent" } else { "not sent" };
     match lines.as_slice() {
-        [one] => screen::line(&format!("* not sent: {one}: {why}")),
-        many => screen::line(&format!("* {} lines were not sent: {why}", many.len())),
+        [one] => screen::line(&format!("* {how}: {one}: {why}")),
+        many => screen::line(&format!("* {how}: {} lines: {why}", many.len())),
     }
 }
 

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use shmipc::{Client, Context, Departure};
-use shmipc_examples::chat::{self, Chat, ChatEvent, ChatEventHandler, Joined, NotIn};
+use shmipc_examples::chat::{self, Chat, ChatEvent, ChatEventHandler, Joined, NotIn, NotSaid};
 
-use super::news::{News, Order, say_parts, tell, tell_chat};
+use super::news::{News, Order, Unsaid, say_parts, tell, tell_chat};
 use crate::inbox::Teller;
 use crate::standing::Standing;
 
@@ -98,7 +98,10 @@ fn is_called_off(teller: &Teller<News>, orders: &Receiver<Order>) -> bool {
     loop {
         match orders.recv_timeout(ends.saturating_duration_since(Instant::now())) {
             Ok(Order::Say { id, .. }) => {
-                tell(teller, News::NotSaid { id, why: "nobody serves the chat".into() });
+                tell(
+                    teller,
+                    News::NotSaid { id, not: Unsaid::certainly("nobody serves the chat") },
+                );
             }
             Ok(Order::Gone { .. } | Order::Ended(_)) => {}
             Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return true,
@@ -126,7 +129,8 @@ fn take_part(
             Order::Say { id, parts } => {
                 let taken = words.as_ref().is_some_and(|words| words.send((id, parts)).is_ok());
                 if !taken {
-                    tell(teller, News::NotSaid { id, why: "there is no room for a thread".into() });
+                    let not = Unsaid::certainly("there is no room for a thread");
+                    tell(teller, News::NotSaid { id, not });
                 }
             }
             Order::Gone { link: of, how } if of == link => {
@@ -155,7 +159,10 @@ fn start_speaking(
         for (id, parts) in words {
             say_parts(&teller, id, parts, |lines| {
                 let said = chat::say(&chat, lines, || is_over.load(Ordering::Relaxed));
-                said.map_err(|not| not.why.unwrap_or_else(|| "the link ended before".into()))
+                said.map_err(|NotSaid { why, may_have_arrived, .. }| Unsaid {
+                    why: why.unwrap_or_else(|| "the link ended before".into()),
+                    may_have_arrived,
+                })
             });
         }
     };

@@ -6,7 +6,7 @@ use std::thread;
 use shmipc::{Running, Server};
 use shmipc_examples::chat::{self, Chat, Desk, Hall, PAUSE};
 
-use super::news::{News, Order, say_parts, tell, tell_chat};
+use super::news::{News, Order, Unsaid, say_parts, tell, tell_chat};
 use crate::inbox::Teller;
 use crate::standing::Standing;
 
@@ -53,7 +53,7 @@ fn serve(
             Order::Say { id, parts } => say_parts(teller, id, parts, |lines| {
                 while hall.say(None, name, &lines).is_err() {
                     if teller.is_over() {
-                        return Err("the chat was closed before".into());
+                        return Err(Unsaid::certainly("the chat was closed before"));
                     }
                     thread::sleep(PAUSE);
                 }

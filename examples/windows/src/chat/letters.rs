@@ -5,25 +5,36 @@ use std::collections::{BTreeSet, HashSet};
 use eframe::egui::{Context, FontId};
 use unicode_script::{Script, UnicodeScript as _};
 
-/// What was asked before, and what is missing.
+/// Letters looked for in one frame: for each that no font has, all fonts are looked through.
+const AT_ONCE: usize = 200;
+
+/// What was asked before, what is to be asked, and what is missing.
 #[derive(Debug, Default)]
 pub(crate) struct Letters {
     seen: HashSet<char>,
+    new: Vec<char>,
     missing: BTreeSet<&'static str>,
 }
 
 impl Letters {
-    /// Looks at a text that is about to be shown. The first letter of another script has the
-    /// system's fonts looked through.
-    pub(crate) fn look_at(&mut self, context: &Context, font: &FontId, text: &str) {
-        let new: Vec<char> =
-            text.chars().filter(|c| !c.is_ascii() && self.seen.insert(*c)).collect();
-        for c in new {
+    /// A text is about to be shown.
+    pub(crate) fn come(&mut self, text: &str) {
+        self.new.extend(text.chars().filter(|c| !c.is_ascii() && self.seen.insert(*c)));
+    }
+
+    /// Looks for the letters that came. The first letter of another script has the system's fonts
+    /// looked through.
+    pub(crate) fn look(&mut self, context: &Context, font: &FontId) {
+        let count = self.new.len().min(AT_ONCE);
+        for c in self.new.drain(..count) {
             if c != char::REPLACEMENT_CHARACTER && !has(context, font, c) {
                 let script = c.script();
                 let is_of_none = matches!(script, Script::Common | Script::Inherited);
                 self.missing.insert(if is_of_none { "some symbols" } else { script.full_name() });
             }
+        }
+        if !self.new.is_empty() {
+            context.request_repaint();
         }
     }
 

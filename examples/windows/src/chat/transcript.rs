@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use eframe::egui::style::ScrollAnimation;
-use eframe::egui::{Align, Label, Pos2, Rect, ScrollArea, Ui, UiBuilder, Vec2};
+use eframe::egui::{Align, Button, Label, Pos2, Rect, ScrollArea, Ui, UiBuilder, Vec2};
 
+use super::news::Unsaid;
 use super::rows::{Kind, Row, pieces};
+use crate::text::shown;
 
 /// Rows that are kept, and bytes in them; of more the oldest go.
-const MOST_ROWS: usize = 50_000;
+pub(super) const MOST_ROWS: usize = 50_000;
 const MOST_BYTES: usize = 32 << 20;
 /// Who goes on speaking within this time is not named again.
 const SAME_SPEAKER: Duration = Duration::from_secs(60);
@@ -68,9 +70,10 @@ impl Transcript {
         self.push(Kind::Fate(id), String::new());
     }
 
-    /// Something said here did not arrive.
-    pub(super) fn not_said(&mut self, id: u64, why: &str, text: String) {
-        let shown = format!("not sent: {why}");
+    /// Something said here did not arrive, or perhaps not.
+    pub(super) fn not_said(&mut self, id: u64, not: &Unsaid, text: String) {
+        let how = if not.may_have_arrived { "perhaps not sent" } else { "not sent" };
+        let shown = format!("{how}: {}", shown(&not.why));
         if let Some(row) = self.rows.iter_mut().rev().find(|row| row.kind == Kind::Fate(id)) {
             row.text = shown;
             row.measured_at = None;
@@ -132,8 +135,9 @@ impl Transcript {
         text
     }
 
-    /// Shows it in all the room that there is. Gives the id and text of what shall be said again.
-    pub(super) fn show(&mut self, ui: &mut Ui) -> Option<(u64, String)> {
+    /// Shows it in all the room that there is. Gives the text of what shall be said again, where
+    /// that can be.
+    pub(super) fn show(&mut self, ui: &mut Ui, can_send: bool) -> Option<String> {
         let width = ui.available_width() - ui.spacing().scroll.allocated_width();
         self.measure(ui, width.max(1.0));
         let mut area = ScrollArea::vertical().id_salt("transcript").auto_shrink(false);
@@ -150,7 +154,7 @@ impl Transcript {
             let size = Vec2::new(width.max(1.0), self.height());
             let origin = ui.min_rect().min;
             ui.allocate_rect(Rect::from_min_size(origin, size), eframe::egui::Sense::hover());
-            again = self.show_rows(ui, origin, size.x, viewport);
+            again = self.show_rows(ui, origin, (size.x, can_send), viewport);
             if std::mem::take(&mut self.wants_bottom) {
                 let end = Rect::from_min_size(origin + Vec2::new(0.0, size.y), Vec2::ZERO);
                 ui.scroll_to_rect_animation(end, Some(Align::BOTTOM), ScrollAnimation::none());
@@ -200,9 +204,9 @@ impl Transcript {
         &mut self,
         ui: &mut Ui,
         origin: Pos2,
-        width: f32,
+        (width, can_send): (f32, bool),
         viewport: Rect,
-    ) -> Option<(u64, String)> {
+    ) -> Option<String> {
         let mut again = None;
         let mut top = 0.0;
         for (number, row) in (self.gone..).zip(&mut self.rows) {
@@ -218,7 +222,7 @@ impl Transcript {
                     ui.add(Label::new(row.job(ui, width)).selectable(true));
                     if let Kind::Fate(id) = row.kind
                         && let Some(text) = self.not_said.get(&id)
-                        && ui.small_button("Send again").clicked()
+                        && ui.add_enabled(can_send, Button::new("Send again").small()).clicked()
                     {
                         again = Some((id, text.clone()));
                     }
@@ -226,14 +230,13 @@ impl Transcript {
             }
             top += row.height;
         }
-        if let Some((id, _)) = &again {
-            self.not_said.remove(id);
-            if let Some(row) = self.rows.iter_mut().find(|row| row.kind == Kind::Fate(*id)) {
-                row.text = "sent again below".into();
-                row.measured_at = None;
-            }
+        let (id, text) = again?;
+        self.not_said.remove(&id);
+        if let Some(row) = self.rows.iter_mut().find(|row| row.kind == Kind::Fate(id)) {
+            row.text = "sent again below".into();
+            row.measured_at = None;
         }
-        again
+        Some(text)
     }
 }
 

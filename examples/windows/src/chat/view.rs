@@ -1,20 +1,25 @@
 //! How a chat's window is drawn.
 
-use eframe::egui::{Button, CentralPanel, Panel, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{
+    Button, CentralPanel, Label, Panel, RichText, ScrollArea, TextEdit, TextStyle, Ui,
+};
 
 use super::rows;
 use super::window::{ChatWindow, Face};
+use crate::text::shown;
 
 /// Below so many points a window is scrolled as a whole.
 const LOW: f32 = 260.0;
 /// The box of what came in such a window.
 const LOW_TRANSCRIPT: f32 = 120.0;
+/// Names that a line of who is there has at most.
+const MOST_NAMES: usize = 50;
 /// From so many points on there is room for a list of who is there.
 const WIDE: f32 = 440.0;
 
 impl ChatWindow {
     pub(super) fn show(&mut self, ui: &mut Ui) {
-        self.look_at_letters(ui);
+        self.letters.look(ui.ctx(), &rows::font(ui));
         if ui.available_height() < LOW {
             CentralPanel::default().show(ui, |ui| {
                 ScrollArea::vertical().id_salt("all").show(ui, |ui| {
@@ -35,13 +40,6 @@ impl ChatWindow {
             });
         }
         CentralPanel::default().show(ui, |ui| self.show_transcript(ui));
-    }
-
-    fn look_at_letters(&mut self, ui: &Ui) {
-        let font = rows::font(ui);
-        for text in self.unread.drain(..) {
-            self.letters.look_at(ui.ctx(), &font, &text);
-        }
     }
 
     /// What to be, and how things stand.
@@ -67,7 +65,9 @@ impl ChatWindow {
         });
         ui.horizontal_wrapped(|ui| self.standing.show(ui));
         if with_present && !self.present.is_empty() {
-            ui.label(format!("here: {}", self.present.join(", ")));
+            let names = self.present.iter().take(MOST_NAMES).map(String::as_str);
+            let names: Vec<&str> = names.collect();
+            ui.label(shown(&format!("here: {}", names.join(", "))));
         }
         if let Some(sentence) = self.letters.sentence() {
             ui.label(RichText::new(sentence).weak());
@@ -78,15 +78,17 @@ impl ChatWindow {
     fn show_present(&self, ui: &mut Ui) {
         ui.add_space(4.0);
         ui.label(RichText::new("Here").strong());
-        ScrollArea::vertical().id_salt("present").auto_shrink(false).show(ui, |ui| {
-            for name in &self.present {
-                ui.label(name);
+        let area = ScrollArea::vertical().id_salt("present").auto_shrink(false);
+        let height = ui.text_style_height(&TextStyle::Body);
+        area.show_rows(ui, height, self.present.len(), |ui, seen| {
+            for name in &self.present[seen] {
+                ui.add(Label::new(name).truncate());
             }
         });
     }
 
     fn show_transcript(&mut self, ui: &mut Ui) {
-        if let Some((_, text)) = self.transcript.show(ui) {
+        if let Some(text) = self.transcript.show(ui, self.standing.is_up()) {
             self.say(text);
         }
     }

@@ -8,16 +8,19 @@ use shmipc_examples::printable;
 
 use super::draft::{self, Draft};
 use super::letters::Letters;
-use super::news::News;
+use super::news::{News, Unsaid};
 use super::session::Session;
 use super::transcript::Transcript;
 use crate::desktop::Page;
 use crate::inbox::Wake;
 use crate::standing::Standing;
+use crate::text::shown;
 
 /// How long the program stays to take leave when its window is closed.
 const LEAVING: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(2);
+/// More names than a server can have links are not kept.
+const MOST_PRESENT: usize = 5_000;
 
 /// Which side a window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +50,8 @@ pub struct ChatWindow {
     pub(super) transcript: Transcript,
     pub(super) draft: Draft,
     pub(super) letters: Letters,
-    /// Texts that came and whose letters nobody looked at yet.
-    pub(super) unread: Vec<String>,
+    /// Who left before the list of who is there came.
+    gone_early: Vec<String>,
     session: Option<Session>,
     leaving: Vec<JoinHandle<()>>,
     /// The number of what is said next, and what is on its way.
@@ -70,7 +73,7 @@ impl ChatWindow {
             transcript: Transcript::default(),
             draft: Draft::default(),
             letters: Letters::default(),
-            unread: Vec::new(),
+            gone_early: Vec::new(),
             session: None,
             leaving: Vec::new(),
             next: 0,
@@ -104,11 +107,16 @@ impl ChatWindow {
             self.leaving.push(session.close());
             self.leaving.retain(|thread| !thread.is_finished());
         }
-        for (id, text) in std::mem::take(&mut self.on_its_way) {
-            self.transcript.not_said(id, "you left; it may have arrived", text);
-        }
-        self.present.clear();
+        self.give_up("you left");
         self.set_standing(self.face.off());
+    }
+
+    /// Nobody will tell any more what became of what is on its way.
+    fn give_up(&mut self, why: &str) {
+        let not = Unsaid { why: why.into(), may_have_arrived: true };
+        for (id, text) in std::mem::take(&mut self.on_its_way) {
+            self.transcript.not_said(id, &not, text);
+        }
     }
 
     /// Says what was written to everybody.
@@ -124,23 +132,22 @@ impl ChatWindow {
         self.next += 1;
         session.say(id, draft::parts(&lines));
         self.on_its_way.push((id, text));
-        self.show_said(&self.name.clone(), true, &lines);
+        let shown: Vec<String> = lines.iter().map(|line| printable(line)).collect();
+        self.show_said(&self.name.clone(), true, &shown);
         self.transcript.sent(id);
         self.transcript.scroll_to_bottom();
     }
 
+    /// The texts are printable.
     fn show_said(&mut self, from: &str, is_own: bool, lines: &[String]) {
-        let shown: Vec<String> = lines.iter().map(|line| printable(line)).collect();
-        let from = printable(from);
-        self.transcript.said(&from, is_own, &time_of_day(), &shown);
-        self.unread.extend(shown);
-        self.unread.push(from);
+        self.transcript.said(from, is_own, &time_of_day(), lines);
+        self.letters.come(from);
+        lines.iter().for_each(|line| self.letters.come(line));
     }
 
     fn note(&mut self, text: &str) {
-        let text = printable(text);
         self.transcript.note(format!("{text}  {}", time_of_day()));
-        self.unread.push(text);
+        self.letters.come(text);
     }
 
     /// What shows in the transcript too is that a link came up, went down, or cannot be had.
@@ -154,39 +161,49 @@ impl ChatWindow {
                 self.draft.focus();
             }
             Standing::Lost(text) | Standing::Failed(text) => {
-                self.transcript.trouble(format!("{}  {}", printable(text), time_of_day()));
+                self.transcript.trouble(format!("{text}  {}", time_of_day()));
             }
             Standing::Off(_) if self.standing.is_up() => self.note("you left"),
             Standing::Off(_) | Standing::Waiting(_) => {}
         }
         if !standing.is_up() {
             self.present.clear();
+            self.gone_early.clear();
         }
-        if matches!(standing, Standing::Failed(_)) {
+        if let Standing::Failed(why) = &standing {
             // Its thread has ended, or is about to.
             self.session = None;
+            self.give_up(why);
         }
         self.standing = standing;
     }
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Standing(standing) => self.set_standing(standing),
-            News::Present(names) => {
-                self.present = names.iter().map(|name| printable(name)).collect();
-            }
+            News::Standing(standing) => self.set_standing(standing.shown()),
+            News::Present(names) => self.hear_present(&names),
             News::Chat(event) => self.hear_chat(event),
             News::Said { id } => {
                 self.on_its_way.retain(|(of, _)| *of != id);
             }
-            News::NotSaid { id, why } => {
+            News::NotSaid { id, not } => {
                 if let Some(index) = self.on_its_way.iter().position(|(of, _)| *of == id) {
                     let (_, text) = self.on_its_way.remove(index);
-                    self.transcript.not_said(id, &why, text);
+                    self.transcript.not_said(id, &not, text);
                 }
             }
-            News::Note(text) => self.note(&text),
+            News::Note(text) => self.note(&shown(&text)),
         }
+    }
+
+    /// Who is there, as it was some moment ago: others may have come and gone since, and that was
+    /// heard before.
+    fn hear_present(&mut self, names: &[String]) {
+        let came = std::mem::take(&mut self.present);
+        let gone = std::mem::take(&mut self.gone_early);
+        let names = names.iter().take(MOST_PRESENT).map(|name| shown(name));
+        self.present = names.filter(|name| !gone.contains(name) && !came.contains(name)).collect();
+        self.present.extend(came);
     }
 
     fn hear_chat(&mut self, event: ChatEvent) {
@@ -194,13 +211,17 @@ impl ChatWindow {
             ChatEvent::Said { from, lines } => self.show_said(&from, false, &lines),
             ChatEvent::Joined { name } => {
                 self.note(&format!("{name} joined"));
-                self.present.push(printable(&name));
+                if self.present.len() < MOST_PRESENT {
+                    self.present.push(name);
+                }
             }
             ChatEvent::Left { name, suddenly } => {
                 let how = if suddenly { "is gone without a goodbye" } else { "left" };
                 self.note(&format!("{name} {how}"));
-                let name = printable(&name);
                 self.present.retain(|present| *present != name);
+                if !self.standing.is_up() && self.gone_early.len() < MOST_PRESENT {
+                    self.gone_early.push(name);
+                }
             }
             ChatEvent::Missed { lines } => {
                 let text = format!("lines that were missed here: {lines}");
@@ -246,4 +267,22 @@ impl Page for ChatWindow {
 
 fn time_of_day() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who comes while this side joins is told before the list of those who were there.
+    #[test]
+    fn who_comes_or_goes_early_is_not_forgotten() {
+        let chat = "any".to_owned();
+        let mut window =
+            ChatWindow::new(Face::Client, chat, "ann".into(), std::sync::Arc::new(|| {}));
+        window.hear(News::Chat(ChatEvent::Joined { name: "carol".into() }));
+        window.hear(News::Chat(ChatEvent::Left { name: "dan".into(), suddenly: true }));
+        let names = ["server", "dan", "ann"].map(str::to_owned);
+        window.hear(News::Present(names.to_vec()));
+        assert_eq!(window.present, ["server", "ann", "carol"]);
+    }
 }

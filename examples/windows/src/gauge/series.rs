@@ -12,6 +12,9 @@ const POINTS: u64 = 500;
 const MEAN: u64 = 250_000_000;
 /// Nanoseconds in a second.
 const SECOND: f64 = 1e9;
+/// Most samples that are kept, whatever their source says about their times: more than there are
+/// at the highest rate.
+const MOST: usize = 60_000;
 /// What is kept: what is shown, and what its first rate needs.
 const KEPT: u64 = SHOWN as u64 * 1_000_000_000 + 2 * MEAN;
 
@@ -28,7 +31,9 @@ impl Series {
             self.samples.clear();
         }
         self.samples.push_back(sample);
-        while self.samples.front().is_some_and(|first| sample.taken - first.taken > KEPT) {
+        while self.samples.len() > MOST
+            || self.samples.front().is_some_and(|first| sample.taken - first.taken > KEPT)
+        {
             self.samples.pop_front();
         }
     }
