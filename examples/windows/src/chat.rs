@@ -9,7 +9,6 @@ mod host;
 mod letters;
 mod news;
 mod rows;
-mod session;
 mod transcript;
 mod view;
 mod window;

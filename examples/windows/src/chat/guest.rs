@@ -11,6 +11,7 @@ use shmipc_examples::chat::{self, Chat, ChatEvent, ChatEventHandler, Joined, Not
 
 use super::news::{News, Order, Unsaid, say_parts, tell, tell_chat};
 use crate::inbox::Teller;
+use crate::session::Desk;
 use crate::standing::Standing;
 
 /// One try to connect. The library looks often while it waits, for it wants to be quick; a window
@@ -24,18 +25,15 @@ const OLD_SELF: Duration = Duration::from_secs(5);
 type Words = (u64, Vec<Vec<String>>);
 
 /// Is in the chat until told to leave, or it turns out to be in vain.
-pub(super) fn run(
-    chat: &str,
-    name: &str,
-    teller: &Teller<News>,
-    sender: Sender<Order>,
-    orders: &Receiver<Order>,
-) {
+pub(super) fn run(chat: &str, name: &str, desk: Desk<News, Order>) {
+    let Desk { teller, orders, sender } = desk;
     let mut lost: Option<Lost> = None;
     for link in 0.. {
         let events = || Events { teller: teller.clone(), sender: sender.clone(), link };
-        let Some(joined) = wait(chat, name, teller, orders, lost.as_ref(), events) else { return };
-        match take_part(joined, name, teller, orders, link) {
+        let Some(joined) = wait(chat, name, &teller, &orders, lost.as_ref(), events) else {
+            return;
+        };
+        match take_part(joined, name, &teller, &orders, link) {
             Some(why) => lost = Some(Lost { why, since: Instant::now() }),
             None => return,
         }

@@ -1,36 +1,25 @@
 //! The server's side: serves the chat until told to stop.
 
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 use std::thread;
 
 use shmipc::{Running, Server};
-use shmipc_examples::chat::{self, Chat, Desk, Hall, PAUSE};
+use shmipc_examples::chat::{self, Chat, Hall, PAUSE};
 
 use super::news::{News, Order, Unsaid, say_parts, tell, tell_chat};
-use crate::inbox::Teller;
+use crate::session::Desk;
 use crate::standing::Standing;
 
 /// Serves until told to stop, or the name is lost.
-pub(super) fn run(
-    chat: &str,
-    name: &str,
-    teller: &Teller<News>,
-    sender: Sender<Order>,
-    orders: &Receiver<Order>,
-) {
-    match serve(chat, name, teller, sender, orders) {
-        Ok(()) => {}
-        Err(why) => tell(teller, News::Standing(Standing::Failed(why))),
+pub(super) fn run(chat: &str, name: &str, desk: Desk<News, Order>) {
+    let teller = desk.teller.clone();
+    if let Err(why) = serve(chat, name, desk) {
+        tell(&teller, News::Standing(Standing::Failed(why)));
     }
 }
 
-fn serve(
-    chat: &str,
-    name: &str,
-    teller: &Teller<News>,
-    sender: Sender<Order>,
-    orders: &Receiver<Order>,
-) -> Result<(), String> {
+fn serve(chat: &str, name: &str, desk: Desk<News, Order>) -> Result<(), String> {
+    let Desk { teller, orders, sender } = desk;
     let hall = Hall::new(name.to_owned());
     let told = teller.clone();
     let bound = Server::<Chat>::builder(chat)
@@ -40,17 +29,17 @@ fn serve(
         .bind()
         .map_err(|error| chat::not_bound(&error))?;
     let told = teller.clone();
-    let desk = Desk::new(hall.clone(), move |event| tell_chat(&told, event));
-    let running = bound.serve(desk).map_err(|error| error.to_string())?;
+    let handler = chat::Desk::new(hall.clone(), move |event| tell_chat(&told, event));
+    let running = bound.serve(handler).map_err(|error| error.to_string())?;
     let server = running.handle();
     tell_end(running, sender)?;
     let text = format!("serving {chat:?} as {name}, process {}", std::process::id());
-    tell(teller, News::Present(vec![name.to_owned()]));
-    tell(teller, News::Standing(Standing::Up(text)));
+    tell(&teller, News::Present(vec![name.to_owned()]));
+    tell(&teller, News::Standing(Standing::Up(text)));
     let mut is_over = false;
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Say { id, parts } => say_parts(teller, id, parts, |lines| {
+            Order::Say { id, parts } => say_parts(&teller, id, parts, |lines| {
                 while hall.say(None, name, &lines).is_err() {
                     if teller.is_over() {
                         return Err(Unsaid::certainly("the chat was closed before"));

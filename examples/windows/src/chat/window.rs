@@ -1,24 +1,24 @@
 //! What a chat's window knows, and what becomes of it.
 
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
 use shmipc_examples::chat::{self, ChatEvent};
 use shmipc_examples::printable;
 
 use super::draft::{self, Draft};
 use super::letters::Letters;
-use super::news::{News, Unsaid};
-use super::session::Session;
+use super::news::{MOST_WAITING, News, Order, Unsaid};
 use super::transcript::Transcript;
+use super::{guest, host};
 use crate::desktop::Page;
 use crate::inbox::Wake;
+use crate::session::{Leaving, Session};
 use crate::standing::Standing;
 use crate::text::shown;
 
 /// How long the program stays to take leave when its window is closed.
 const LEAVING: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_millis(2);
 /// More names than a server can have links are not kept.
 const MOST_PRESENT: usize = 5_000;
 
@@ -52,8 +52,8 @@ pub struct ChatWindow {
     pub(super) letters: Letters,
     /// Who left before the list of who is there came.
     gone_early: Vec<String>,
-    session: Option<Session>,
-    leaving: Vec<JoinHandle<()>>,
+    session: Option<Session<News, Order>>,
+    leaving: Leaving,
     /// The number of what is said next, and what is on its way.
     next: u64,
     on_its_way: Vec<(u64, String)>,
@@ -75,7 +75,7 @@ impl ChatWindow {
             letters: Letters::default(),
             gone_early: Vec::new(),
             session: None,
-            leaving: Vec::new(),
+            leaving: Leaving::default(),
             next: 0,
             on_its_way: Vec::new(),
             wake,
@@ -89,7 +89,7 @@ impl ChatWindow {
             Err(error) => return self.set_standing(Standing::Failed(error.to_string())),
         };
         self.name.clone_from(&name);
-        match Session::open(self.face, self.chat.clone(), name, self.wake.clone()) {
+        match self.start(name) {
             Ok(session) => {
                 self.session = Some(session);
                 self.set_standing(Standing::Waiting("one moment".into()));
@@ -101,11 +101,18 @@ impl ChatWindow {
         }
     }
 
+    fn start(&self, name: String) -> io::Result<Session<News, Order>> {
+        let (face, chat) = (self.face, self.chat.clone());
+        Session::start(MOST_WAITING, self.wake.clone(), move |desk| match face {
+            Face::Server => host::run(&chat, &name, desk),
+            Face::Client => guest::run(&chat, &name, desk),
+        })
+    }
+
     /// *Disconnect*, or *Stop*.
     pub fn close(&mut self) {
         if let Some(session) = self.session.take() {
-            self.leaving.push(session.close());
-            self.leaving.retain(|thread| !thread.is_finished());
+            self.leaving.add(session, Order::Close);
         }
         self.give_up("you left");
         self.set_standing(self.face.off());
@@ -130,7 +137,7 @@ impl ChatWindow {
         let Some(session) = self.session.as_ref().filter(|_| !lines.is_empty()) else { return };
         let id = self.next;
         self.next += 1;
-        session.say(id, draft::parts(&lines));
+        session.order(Order::Say { id, parts: draft::parts(&lines) });
         self.on_its_way.push((id, text));
         let shown: Vec<String> = lines.iter().map(|line| printable(line)).collect();
         self.show_said(&self.name.clone(), true, &shown);
@@ -255,12 +262,8 @@ impl Page for ChatWindow {
         // Who is not in has nobody to take leave of.
         let is_in = self.standing.is_up();
         self.close();
-        let started = Instant::now();
-        while is_in
-            && started.elapsed() < LEAVING
-            && self.leaving.iter().any(|thread| !thread.is_finished())
-        {
-            thread::sleep(LOOK);
+        if is_in {
+            self.leaving.wait(LEAVING);
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The window's link to the source: one thread that sees to it, and finds the source again.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use shmipc::{Client, ConnectError};
 
 use super::protocol::{Gauge, GaugeClient, Machine, Reading, Sample};
-use crate::inbox::{Inbox, Teller, Wake, inbox};
+use crate::inbox::Teller;
+use crate::session::Desk;
 use crate::standing::Standing;
 
 /// One try to connect, and the pause between two: as the chat's windows do it.
@@ -15,7 +15,7 @@ const TRY: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(400);
 /// News that may wait for a window that shows nothing; then the source's queue fills, and what does
 /// not fit there is missed, and told.
-const MOST_WAITING: usize = 20_000;
+pub(super) const MOST_WAITING: usize = 20_000;
 
 /// News for the window.
 #[derive(Debug)]
@@ -26,44 +26,18 @@ pub(super) enum News {
     Missed(u64),
 }
 
-enum Order {
+/// What the window, and the library's threads, want of the thread that watches.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Leave in order.
     Close,
+    /// The link with this number has ended.
     Gone { link: u64, why: String },
 }
 
-/// The window's hold on it.
-pub(super) struct Watcher {
-    orders: Sender<Order>,
-    inbox: Inbox<News>,
-    thread: JoinHandle<()>,
-}
-
-impl Watcher {
-    /// Starts it.
-    ///
-    /// # Errors
-    /// The system has no room for a thread.
-    pub(super) fn start(name: String, wake: Wake) -> std::io::Result<Self> {
-        let (teller, inbox) = inbox(MOST_WAITING, wake);
-        let (sender, orders) = channel();
-        let own_sender = sender.clone();
-        let run = move || watch(&name, &teller, &own_sender, &orders);
-        let thread = thread::Builder::new().name("watcher".into()).spawn(run)?;
-        Ok(Self { orders: sender, inbox, thread })
-    }
-
-    pub(super) fn news(&self) -> Vec<News> {
-        self.inbox.take()
-    }
-
-    /// Has it leave. Gives its thread, to be waited for.
-    pub(super) fn close(self) -> JoinHandle<()> {
-        drop(self.orders.send(Order::Close));
-        self.thread
-    }
-}
-
-fn watch(name: &str, teller: &Teller<News>, sender: &Sender<Order>, orders: &Receiver<Order>) {
+/// Watches until told to leave, or it turns out to be in vain.
+pub(super) fn watch(name: &str, desk: &Desk<News, Order>) {
+    let Desk { teller, orders, sender } = desk;
     let mut lost = None;
     let mut said = None;
     for link in 0.. {

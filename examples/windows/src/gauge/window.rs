@@ -1,19 +1,18 @@
 //! What a gauge's window knows.
 
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::machine;
 use super::protocol::Machine;
 use super::series::Series;
-use super::watcher::{News, Watcher};
+use super::watcher::{MOST_WAITING, News, Order, watch};
 use crate::desktop::Page;
 use crate::inbox::Wake;
+use crate::session::{Leaving, Session};
 use crate::standing::Standing;
 
 /// How long the program stays to take leave when its window is closed.
 const LEAVING: Duration = Duration::from_secs(1);
-const LOOK: Duration = Duration::from_millis(2);
 /// What the window says when it does not watch.
 const OFF: Standing = Standing::Off("not watching");
 
@@ -27,8 +26,8 @@ pub struct GaugeWindow {
     pub(super) came: u64,
     /// Samples that never came: this window did not read in time.
     pub(super) missed: u64,
-    watcher: Option<Watcher>,
-    leaving: Option<JoinHandle<()>>,
+    session: Option<Session<News, Order>>,
+    leaving: Leaving,
     wake: Wake,
 }
 
@@ -43,8 +42,8 @@ impl GaugeWindow {
             series: Series::default(),
             came: 0,
             missed: 0,
-            watcher: None,
-            leaving: None,
+            session: None,
+            leaving: Leaving::default(),
             wake,
         }
     }
@@ -53,9 +52,11 @@ impl GaugeWindow {
     pub fn watch(&mut self) {
         self.series.clear();
         self.missed = 0;
-        match Watcher::start(self.name.clone(), self.wake.clone()) {
-            Ok(watcher) => {
-                self.watcher = Some(watcher);
+        let name = self.name.clone();
+        let run = move |desk| watch(&name, &desk);
+        match Session::start(MOST_WAITING, self.wake.clone(), run) {
+            Ok(session) => {
+                self.session = Some(session);
                 self.standing = Standing::Waiting("one moment".into());
             }
             Err(error) => {
@@ -66,7 +67,9 @@ impl GaugeWindow {
 
     /// Watches no more.
     pub fn stop(&mut self) {
-        self.leaving = self.watcher.take().map(Watcher::close);
+        if let Some(session) = self.session.take() {
+            self.leaving.add(session, Order::Close);
+        }
         self.standing = OFF;
     }
 
@@ -86,7 +89,7 @@ impl GaugeWindow {
             News::Machine(machine) => self.machine = Some(machine),
             News::Standing(standing) => {
                 if matches!(standing, Standing::Failed(_)) {
-                    self.watcher = None;
+                    self.session = None;
                 }
                 self.standing = standing;
             }
@@ -96,7 +99,7 @@ impl GaugeWindow {
 
 impl Page for GaugeWindow {
     fn take_news(&mut self) {
-        let news = self.watcher.as_ref().map(Watcher::news).unwrap_or_default();
+        let news = self.session.as_ref().map(Session::news).unwrap_or_default();
         for news in news {
             self.hear(news);
         }
@@ -114,10 +117,8 @@ impl Page for GaugeWindow {
     fn leave(&mut self) {
         let is_in = self.standing.is_up();
         self.stop();
-        let started = Instant::now();
-        let is_there = |thread: &JoinHandle<()>| !thread.is_finished();
-        while is_in && started.elapsed() < LEAVING && self.leaving.as_ref().is_some_and(is_there) {
-            thread::sleep(LOOK);
+        if is_in {
+            self.leaving.wait(LEAVING);
         }
     }
 }
