@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::display::{Display, Window};
 use common::person::{CLIENT, LIVE, SERVER, paste, say, terminal_chat, wait_for_text};
 use common::terminal::Program;
+use nix::sys::signal::Signal;
 use shmipc_examples::unique_name;
 use shmipc_windows::chat::Face;
 
@@ -39,6 +40,13 @@ fn measures() {
         window.close();
         println!("{}", window.finish().1);
     }
+    let mut dying = display.start_window(SERVER, &[&chat, "--create"], " – ");
+    waiting.wait_for_title("connected");
+    let killed = Instant::now();
+    dying.signal(Signal::SIGKILL);
+    while !waiting.title().contains("gone") {}
+    println!("a killed server is to be read in a client's title after {:.0?}", killed.elapsed());
+    dying.finish();
     let name = unique_name("desktop-measures");
     let source = Program::start(LIVE, &["serve", &name]);
     let mut watch = display.start_window(LIVE, &["watch", &name, "--frame-times"], " – ");

@@ -109,7 +109,7 @@ pub enum SendError {
         departure: Departure,
     },
     /// This side closed the link before.
-    #[error("this link was closed by this side; connect again to send")]
+    #[error("this link was closed by this side; a client can connect again")]
     Closed,
     /// The peer takes no messages of this kind: a client without an event handler.
     #[error(
